@@ -1,0 +1,213 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/etherx-go/xmpp"
+	"github.com/etherx-go/xmpp/jid"
+	"github.com/etherx-go/xmpp/sasl"
+	"github.com/etherx-go/xmpp/stanza"
+	"github.com/etherx-go/xmpp/stream"
+)
+
+// Defaults of [Config].
+const (
+	DefaultConnectTimeout = 2 * time.Minute
+	DefaultKeepAlive      = 60 * time.Second
+	DefaultPingTimeout    = 20 * time.Second
+	DefaultRequestTimeout = 30 * time.Second
+	DefaultDrainTimeout   = 5 * time.Second
+	DefaultMinBackoff     = time.Second
+	DefaultMaxBackoff     = 2 * time.Minute
+)
+
+// Config is what a Client needs to know. JID and something to authenticate
+// with are all that must be set. Durations are 0 for the default.
+type Config struct {
+	// JID is the account. A resource asks the server for that resource,
+	// otherwise the server chooses one.
+	JID jid.JID
+	// Password is the password of the account.
+	Password string
+	// SASL is for all other ways to authenticate: saved keys, a token, a
+	// certificate, anonymity, mechanisms to refuse. Username and Password are
+	// taken from above where they are empty, what depends on the connection
+	// (TLS, Offered, BindingTypes) is filled in.
+	//
+	// The SCRAM keys of one login are kept in memory for the next, which saves
+	// most of its cost; and once a server has proven by SCRAM that it knows the
+	// secret, the password is not shown to it any more (no PLAIN and no
+	// DIGEST-MD5, XEP-0474 section 7).
+	SASL sasl.ClientConfig
+
+	// TLS is for STARTTLS, and for direct TLS where the Dialer has no config of
+	// its own. ServerName is by default the domain of JID, whatever host DNS
+	// leads to. Sessions are resumed if ClientSessionCache is nil.
+	TLS *tls.Config
+	// Dialer finds the server. Proxies, a fixed address, and another resolver
+	// are set there. nil is the zero Dialer.
+	Dialer *stream.Dialer
+	// Dial makes the connection in place of the Dialer: for in-memory pipes and
+	// other transports. see-other-host cannot be followed then.
+	Dial func(ctx context.Context) (stream.Transport, error)
+	// ConnectTimeout bounds finding the server and connecting to it. Default
+	// 2 minutes. What follows has Stream.NegotiationTimeout.
+	ConnectTimeout time.Duration
+	// AllowPlaintext does without TLS where the server does not offer it, and
+	// shows the password then. It is for tests and for connections that are
+	// protected otherwise.
+	AllowPlaintext bool
+	// OldSASL offers the SASL of draft-miller-xmpp-core-02, section 5.1, to a
+	// server that knows no other.
+	OldSASL bool
+	// Stream bounds the stream.
+	Stream stream.Config
+
+	// Handler handles what comes in; usually it is an [*xmpp.Mux], to which
+	// the extensions then add their handlers. With any other Handler the
+	// extensions get a Mux of their own, which hands to Handler what no
+	// extension handles, messages and presences in any case. With nil,
+	// everything that the extensions do not handle gets the default answers.
+	Handler xmpp.Handler
+	// Extensions are attached in this order by New. If there is no
+	// [*ping.Extension] among them, one is added.
+	Extensions []xmpp.Extension
+	// OnUp is called when there is a session, in a goroutine of its own; ctx
+	// ends with the session. OnDown is called when it has ended, after OnUp has
+	// returned. See [xmpp.Watcher].
+	OnUp   func(ctx context.Context, s xmpp.Sender)
+	OnDown func(s xmpp.Sender, reason error)
+
+	// Presence is the presence that is sent first in each session; nil is
+	// plainly available. NoPresence sends none: then the server delivers no
+	// messages to the bare JID, and no presence.
+	Presence   *stanza.Presence
+	NoPresence bool
+	// Lang is the default language of what is sent (RFC 6120, section 4.7.4).
+	Lang string
+
+	// Backoff returns how long to wait before the next attempt to connect, try
+	// times after the last good one (0 for the first). nil is
+	// ExponentialBackoff with 1 s and 2 minutes. try starts over when a session
+	// has lasted a minute.
+	Backoff func(try int) time.Duration
+	// KeepAlive is after how long without input the server is asked for a sign
+	// of life. Default 60 s, negative: never.
+	KeepAlive time.Duration
+	// PingTimeout is how long the answer may take, until the connection is
+	// given up. Default 20 s.
+	PingTimeout time.Duration
+	// Whitespace sends a space every KeepAlive (RFC 6120, section 4.6.1) in
+	// place of pings. That keeps the way open, but only what TCP notices is
+	// noticed.
+	Whitespace bool
+	// RequestTimeout bounds Do with a context that has no deadline. Default
+	// 30 s.
+	RequestTimeout time.Duration
+	// DrainTimeout bounds the orderly end: what handlers and the closing of
+	// the stream may take. Default 5 s.
+	DrainTimeout time.Duration
+
+	// MaxConcurrent is how many handlers run at a time, those that wait for a
+	// reply not counted. Default 64.
+	MaxConcurrent int
+	// MaxQueued and MaxQueuedBytes bound what waits for a handler. Defaults
+	// 4096 stanzas and 16 MiB.
+	MaxQueued, MaxQueuedBytes int
+	// MaxWaiting bounds the handlers that wait for a reply. Default 4096.
+	MaxWaiting int
+
+	// Log is told of lost connections, failed attempts and failed handlers;
+	// nil for nothing.
+	Log *slog.Logger
+}
+
+// ExponentialBackoff returns a function for [Config.Backoff]. The delay doubles
+// with each try, from shortest to longest; how much of it is waited, between a
+// half and the whole, is left to chance, so that the clients of a server that
+// was restarted do not come back at the same moment (RFC 6120, section 3.3).
+func ExponentialBackoff(shortest, longest time.Duration) func(try int) time.Duration {
+	return func(try int) time.Duration {
+		d := shortest
+		for range try {
+			if d >= longest/2 {
+				d = longest
+				break
+			}
+			d *= 2
+		}
+		return d/2 + jitter(d-d/2)
+	}
+}
+
+// withDefaults fills in the defaults.
+func (c Config) withDefaults() Config {
+	def := func(d *time.Duration, v time.Duration) { *d = cmp.Or(max(*d, 0), v) }
+	def(&c.ConnectTimeout, DefaultConnectTimeout)
+	def(&c.PingTimeout, DefaultPingTimeout)
+	def(&c.RequestTimeout, DefaultRequestTimeout)
+	def(&c.DrainTimeout, DefaultDrainTimeout)
+	c.KeepAlive = cmp.Or(c.KeepAlive, DefaultKeepAlive)
+	if c.Backoff == nil {
+		c.Backoff = ExponentialBackoff(DefaultMinBackoff, DefaultMaxBackoff)
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Dialer == nil {
+		c.Dialer = new(stream.Dialer)
+	}
+	c.TLS = withSessionCache(c.TLS)
+	c.SASL.Username = cmp.Or(c.SASL.Username, c.JID.Local())
+	c.SASL.Password = cmp.Or(c.SASL.Password, c.Password)
+	c.SASL.AllowPlaintext = c.SASL.AllowPlaintext || c.AllowPlaintext
+	c.SASL.Refuse = slices.Clone(c.SASL.Refuse)
+	return c
+}
+
+// withSessionCache makes TLS sessions be resumed, which RFC 6120, section 3.3,
+// recommends for reconnecting.
+func withSessionCache(config *tls.Config) *tls.Config {
+	if config == nil {
+		config = new(tls.Config)
+	}
+	if config.ClientSessionCache != nil {
+		return config
+	}
+	config = config.Clone()
+	config.ClientSessionCache = tls.NewLRUClientSessionCache(4)
+	return config
+}
+
+// validate says what is missing or contradicts itself.
+func (c *Config) validate() error {
+	s := &c.SASL
+	secret := c.Password != "" || s.Password != "" || len(s.Keys) > 0
+	switch {
+	case c.JID.IsZero():
+		return errors.New("client: Config.JID is not set")
+	case !secret && s.Token == "" && !s.External && !s.Anonymous:
+		return errors.New("client: nothing to authenticate with: Config.Password and Config.SASL are empty")
+	case secret && c.JID.Local() == "" && s.Username == "":
+		return fmt.Errorf("client: the address %s has no user name for the password", c.JID)
+	case c.Dialer != nil && c.Dialer.Service != stream.ServiceClient:
+		return errors.New("client: Config.Dialer is for another service than that for clients")
+	case c.Presence != nil && c.NoPresence:
+		return errors.New("client: both Config.Presence and Config.NoPresence are set")
+	case c.Presence != nil && (c.Presence.Type != stanza.TypeAvailable || !c.Presence.To.IsZero()):
+		return errors.New("client: Config.Presence is not an available presence to everybody")
+	}
+	for i, e := range c.Extensions {
+		if e == nil {
+			return fmt.Errorf("client: Config.Extensions[%d] is nil", i)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+// Command server is the ready XMPP server: everything embedded, one command.
+//
+//	go run ./examples/server -user juliet:r0m30 -user romeo:jul13t
+//
+// It prints one line "ready" on standard output when every listener accepts,
+// and stops in order on SIGINT and SIGTERM. All that it does is in the library;
+// what is here is only how the flags are read.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	xmpp "github.com/etherx-go/xmpp"
+	"github.com/etherx-go/xmpp/ext/ping"
+	"github.com/etherx-go/xmpp/jid"
+	"github.com/etherx-go/xmpp/server"
+	"github.com/etherx-go/xmpp/storage/memory"
+)
+
+// shutdownTimeout is how long clients have to close their streams.
+const shutdownTimeout = 5 * time.Second
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(os.Stderr, "server:", err)
+		}
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx ends.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	o, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	accounts := &memory.Accounts{Legacy: o.legacy}
+	cfg, err := o.config(accounts)
+	if err != nil {
+		return err
+	}
+	cfg.Log = slog.New(slog.NewTextHandler(stderr, nil))
+	cfg.Extensions = []xmpp.Extension{&ping.Extension{}}
+	s, err := server.New(cfg)
+	if err != nil {
+		return err
+	}
+	if err := o.addUsers(ctx, accounts); err != nil {
+		return err
+	}
+	if o.data != "memory" {
+		cfg.Log.Warn("accounts are kept in memory in this version, the data folder has the certificate only", "data", o.data)
+	}
+	return serve(ctx, s, o, stdout)
+}
+
+// serve opens the listeners, says so, and serves until ctx ends.
+func serve(ctx context.Context, s *server.Server, o *options, stdout io.Writer) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer s.Close()
+	failed := make(chan error, 2)
+	for _, l := range []struct {
+		addr  string
+		serve func(context.Context, net.Listener) error
+	}{{o.listen, s.Serve}, {o.listenTLS, s.ServeTLS}} {
+		if l.addr == "" {
+			continue
+		}
+		ln, err := net.Listen("tcp", l.addr)
+		if err != nil {
+			return err
+		}
+		wg.Go(func() {
+			if err := l.serve(ctx, ln); !errors.Is(err, server.ErrServerClosed) && ctx.Err() == nil {
+				failed <- err
+			}
+		})
+	}
+	fmt.Fprintln(stdout, "ready")
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}
+
+// config makes the server's settings from the flags.
+func (o *options) config(accounts *memory.Accounts) (server.Config, error) {
+	crt, err := o.certificate()
+	if err != nil {
+		return server.Config{}, err
+	}
+	cfg := server.Config{
+		Domains:        o.domains,
+		Accounts:       accounts,
+		Registration:   o.register,
+		AllowPlaintext: o.allowPlaintext,
+		TLS:            &tls.Config{Certificates: []tls.Certificate{crt}},
+		Rate:           o.rate,
+	}
+	cfg.Stream.MaxStanza = o.maxStanza
+	return cfg, nil
+}
+
+func (o *options) certificate() (tls.Certificate, error) {
+	switch {
+	case o.cert != "":
+		return tls.LoadX509KeyPair(o.cert, o.key)
+	case o.data == "memory":
+		return server.SelfSigned(o.domains...)
+	}
+	return server.SelfSignedIn(o.data, o.domains...)
+}
+
+func (o *options) addUsers(ctx context.Context, accounts *memory.Accounts) error {
+	for _, u := range o.users {
+		account, err := jid.New(u.name, o.domains[0], "")
+		if err != nil {
+			return fmt.Errorf("-user %s: %w", u.name, err)
+		}
+		if err := accounts.SetPassword(ctx, account, u.password); err != nil {
+			return fmt.Errorf("-user %s: %w", u.name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,152 @@
+package xmltok_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/etherx-go/xmpp/internal/xmltok"
+	"github.com/etherx-go/xmpp/internal/xmltok/xmltoktest"
+)
+
+// outcome is all that a scanner says about an input, as text.
+func outcome(r io.Reader, lim xmltok.Limits, utf16 bool) (string, error) {
+	s := xmltok.NewScanner(r, lim)
+	defer s.Release()
+	s.AcceptUTF16(utf16)
+	var out strings.Builder
+	closed := false
+	for {
+		ev, err := s.Next()
+		switch {
+		case err == io.EOF && !closed:
+			return out.String(), errors.New("the document has no end")
+		case err == io.EOF:
+			return out.String(), nil
+		case err != nil:
+			return out.String(), err
+		}
+		switch ev {
+		case xmltok.Open:
+			fmt.Fprintf(&out, "Open %s\n", tagString(s.Root()))
+		case xmltok.Element:
+			fmt.Fprintf(&out, "Element %s\n", elemString(s.Element()))
+		case xmltok.Close:
+			closed = true
+			out.WriteString("Close\n")
+		case xmltok.Space:
+			if s := out.String(); !strings.HasSuffix(s, "Space\n") {
+				out.WriteString("Space\n")
+			}
+		}
+		if ev != xmltok.Space {
+			fmt.Fprintf(&out, "at %d\n", s.Offset())
+		}
+	}
+}
+
+func attrsString(as []xmltok.Attr) string {
+	var b strings.Builder
+	for _, a := range as {
+		fmt.Fprintf(&b, " %s|%s|%s=%q(%s,%v,%q)", a.NS, a.Prefix, a.Name, a.Append(nil), a.Value, a.Escaped, a.Raw)
+	}
+	return b.String()
+}
+
+func tagString(t *xmltok.Tag) string {
+	return fmt.Sprintf("%s|%s|%s%s default=%s bindings=%q decl=%+v raw=%q", t.NS, t.Prefix, t.Name, attrsString(t.Attrs), t.Default, t.Bindings, t.Declaration, t.Raw)
+}
+
+func elemString(e *xmltok.Elem) string {
+	return fmt.Sprintf("%s|%s|%s%s flags=%b elements=%d first=%s|%s|%s inner=%q raw=%q",
+		e.NS, e.Prefix, e.Name, attrsString(e.Attrs), e.Flags, e.Elements, e.FirstChild.NS, e.FirstChild.Prefix, e.FirstChild.Name, e.Inner, e.Raw)
+}
+
+// pieces cuts its input as it likes, by a seed.
+type pieces struct {
+	s    string
+	rand *rand.Rand
+	max  int
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	if p.s == "" {
+		return 0, io.EOF
+	}
+	n := min(1+p.rand.IntN(p.max), len(p.s))
+	n = copy(b, p.s[:n])
+	p.s = p.s[n:]
+	return n, nil
+}
+
+// classOf is the class of an error: that of bad input, or not well-formed for
+// an input that ends too soon.
+func classOf(err error) xmltok.Class {
+	var e *xmltok.Error
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &e):
+		return e.Class
+	}
+	return xmltok.NotWellFormed
+}
+
+// differ says how the outcome of an input cut up differs from that of the whole.
+func differ(t *testing.T, how, input, whole string, wholeErr error, cut string, cutErr error) {
+	t.Helper()
+	if whole != cut || fmt.Sprint(wholeErr) != fmt.Sprint(cutErr) {
+		t.Errorf("%s: %.300q\ngives\n%.2000s%v\ninstead of\n%.2000s%v", how, input, cut, cutErr, whole, wholeErr)
+	}
+}
+
+func TestCases(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed of the cuts: %d", seed)
+	ill := 0
+	for _, c := range xmltoktest.Cases() {
+		if !c.WellFormed {
+			ill++
+		}
+		t.Run(c.Name, func(t *testing.T) {
+			whole, err := outcome(strings.NewReader(c.Input), xmltok.Limits{}, false)
+			if got := classOf(err); got != c.Class {
+				t.Fatalf("%.200q: %v, want class %v", c.Input, err, c.Class)
+			}
+			cut, cutErr := outcome(iotest.OneByteReader(strings.NewReader(c.Input)), xmltok.Limits{}, false)
+			differ(t, "byte by byte", c.Input, whole, err, cut, cutErr)
+			for k := range uint64(5) {
+				r := &pieces{c.Input, rand.New(rand.NewPCG(seed, k)), 1 << (2 * k)}
+				cut, cutErr := outcome(r, xmltok.Limits{}, false)
+				differ(t, fmt.Sprintf("in pieces of at most %d", r.max), c.Input, whole, err, cut, cutErr)
+			}
+		})
+	}
+	if ill < 60 {
+		t.Errorf("only %d ill-formed cases", ill)
+	}
+	if f := os.Getenv("DUMP"); f != "" {
+		var b bytes.Buffer
+		cs := xmltoktest.Cases()
+		type jc struct {
+			Name  string
+			Input []byte
+			WF    bool
+			Class int
+		}
+		var o []jc
+		for _, c := range cs {
+			o = append(o, jc{c.Name, []byte(c.Input), c.WellFormed, int(c.Class)})
+		}
+		json.NewEncoder(&b).Encode(o)
+		os.WriteFile(f, b.Bytes(), 0o644)
+	}
+}

@@ -1,0 +1,148 @@
+//go:build linux
+
+package peer
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Ejabberd says how ejabberd is to run. The zero value keeps passwords as they
+// are, so that it offers every mechanism it knows.
+type Ejabberd struct {
+	// Hash is the one hash for which keys are stored instead of passwords:
+	// "sha", "sha256" or "sha512". Empty stores passwords.
+	Hash string
+	// TLS12 keeps it to TLS 1.2.
+	TLS12 bool
+	// ClientCertificates asks clients for a certificate of the CA and offers
+	// SASL EXTERNAL.
+	ClientCertificates bool
+}
+
+// Start starts ejabberd.
+func (c Ejabberd) Start(t testing.TB) *Server {
+	t.Helper()
+	dir := tempDir(t)
+	s := &Server{Name: "ejabberd", Domain: "localhost", Addr: freePort(t), TLSAddr: freePort(t), CA: NewCA(t)}
+	cert := s.CA.Server(t, s.Domain, AnonymousDomain)
+	config := filepath.Join(dir, "ejabberd.yml")
+	writeFile(t, config, c.config(s, cert))
+	// Names are looked up in a table, never on the network.
+	inetrc := filepath.Join(dir, "inetrc")
+	writeFile(t, inetrc, "{lookup,[file]}.\n{host,{127,0,0,1},[\"localhost\"]}.\n")
+	give(t, dir, "ejabberd")
+	s.log = newLog(t, s.Name, filepath.Join(dir, "out")) // where the log goes too
+	s.command = command{
+		name: s.Name, path: "erl", dir: dir, user: "ejabberd",
+		// Not ejabberdctl: it wants a node name, and that the port mapper of
+		// Erlang listens. Busy-waiting schedulers would take the processor
+		// from the other peers.
+		args: []string{
+			"+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none",
+			"-noinput", "-mnesia", "dir", fmt.Sprintf("%q", filepath.Join(dir, "db")), "-s", "ejabberd",
+		},
+		env: []string{
+			"ERL_LIBS=" + ejabberdLibs(t), "ERL_INETRC=" + inetrc, "ERL_CRASH_DUMP=/dev/null",
+			"EJABBERD_CONFIG_PATH=" + config, "EJABBERD_LOG_PATH=" + filepath.Join(dir, "ejabberd.log"),
+			"EJABBERD_PID_PATH=" + filepath.Join(dir, "pid"),
+		},
+	}
+	s.run(t)
+	return s
+}
+
+// ejabberdLibs returns the folder in which Debian keeps ejabberd's modules.
+func ejabberdLibs(t testing.TB) string {
+	t.Helper()
+	found, err := filepath.Glob("/usr/lib/*/ejabberd-[0-9]*/ebin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) == 0 {
+		if _, err := os.Stat("/usr/sbin/ejabberdctl"); err != nil {
+			t.Fatalf("ejabberd is not installed (interop/install.sh installs it): %v", err)
+		}
+		t.Fatal("ejabberd's modules are not where Debian keeps them, /usr/lib/*/ejabberd-*/ebin")
+	}
+	return filepath.Dir(filepath.Dir(found[0]))
+}
+
+func (c Ejabberd) config(s *Server, cert Certificate) string {
+	format := "auth_password_format: plain"
+	if c.Hash != "" {
+		format = "auth_password_format: scram\nauth_scram_hash: " + c.Hash
+	}
+	options := `["no_sslv3", "no_tlsv1", "no_tlsv1_1"]`
+	if c.TLS12 {
+		options = `["no_sslv3", "no_tlsv1", "no_tlsv1_1", "no_tlsv1_3"]`
+	}
+	verify := "false"
+	if c.ClientCertificates {
+		verify = "true"
+	}
+	return strings.NewReplacer(
+		"@PORT@", portOf(s.Addr), "@TLSPORT@", portOf(s.TLSAddr), "@DOMAIN@", s.Domain, "@ANON@", AnonymousDomain,
+		"@CERT@", cert.Both, "@CA@", s.CA.File, "@FORMAT@", format, "@OPTIONS@", options, "@VERIFY@", verify,
+	).Replace(ejabberdConfig)
+}
+
+const ejabberdConfig = `loglevel: debug
+hosts:
+  - "@DOMAIN@"
+  - "@ANON@"
+certfiles:
+  - "@CERT@"
+ca_file: "@CA@"
+c2s_cafile: "@CA@"
+c2s_protocol_options: @OPTIONS@
+listen:
+  -
+    port: @PORT@
+    ip: "127.0.0.1"
+    module: ejabberd_c2s
+    starttls_required: true
+    tls_verify: @VERIFY@
+  -
+    port: @TLSPORT@
+    ip: "127.0.0.1"
+    module: ejabberd_c2s
+    tls: true
+    tls_verify: @VERIFY@
+auth_method: internal
+@FORMAT@
+disable_sasl_mechanisms: []
+registration_timeout: infinity
+s2s_access: none
+host_config:
+  "@ANON@":
+    auth_method: anonymous
+    anonymous_protocol: sasl_anon
+    allow_multiple_connections: true
+modules:
+  mod_blocking: {}
+  mod_caps: {}
+  mod_carboncopy: {}
+  mod_client_state: {}
+  mod_disco: {}
+  mod_last: {}
+  mod_offline: {}
+  mod_ping: {}
+  mod_privacy: {}
+  mod_private: {}
+  mod_pubsub:
+    plugins: ["flat", "pep"]
+  mod_register:
+    ip_access: all
+    access: all
+    password_strength: 0
+  mod_roster:
+    versioning: true
+  mod_stream_mgmt: {}
+  mod_time: {}
+  mod_vcard: {}
+  mod_version: {}
+`

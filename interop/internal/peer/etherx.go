@@ -1,0 +1,81 @@
+//go:build linux
+
+package peer
+
+import (
+	"errors"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Etherx says how the ready server, examples/server, is to run.
+type Etherx struct {
+	// Root is the root of the repository.
+	Root string
+	// Legacy offers what the oldest clients need.
+	Legacy bool
+	// Plaintext lets clients in without TLS.
+	Plaintext bool
+}
+
+// Start builds and starts the ready server with the accounts juliet (password
+// r0m30) and romeo (jul13t), open to registration.
+func (c Etherx) Start(t testing.TB) *Server {
+	t.Helper()
+	dir := tempDir(t)
+	s := &Server{Name: "Etherx", Domain: "localhost", Addr: freePort(t), TLSAddr: freePort(t), CA: NewCA(t)}
+	cert := s.CA.Server(t, s.Domain)
+	out := filepath.Join(dir, "out")
+	s.log = newLog(t, s.Name, out)
+	s.command = command{
+		name: s.Name, path: c.build(t, dir), dir: dir,
+		args: []string{
+			"-domain", s.Domain, "-listen", s.Addr, "-listen-tls", s.TLSAddr,
+			"-listen-s2s", "", "-listen-component", "", "-listen-http", "",
+			"-data", "memory", "-cert", cert.Cert, "-key", cert.Key, "-register",
+			"-user", "juliet:r0m30", "-user", "romeo:jul13t",
+		},
+	}
+	if c.Legacy {
+		s.command.args = append(s.command.args, "-legacy")
+	}
+	if c.Plaintext {
+		s.command.args = append(s.command.args, "-allow-plaintext")
+	}
+	started := 0
+	s.announce = func() error {
+		// The log is appended to over a restart: one line for every start.
+		if n := readyLines(read(out)); n <= started {
+			return errors.New(`no line "ready" on standard output`)
+		}
+		started++
+		return nil
+	}
+	s.run(t)
+	t.Cleanup(func() { s.Stop(t) })
+	return s
+}
+
+func readyLines(output string) int {
+	n := 0
+	for line := range strings.Lines(output) {
+		if line == "ready\n" {
+			n++
+		}
+	}
+	return n
+}
+
+// build compiles the ready server into dir.
+func (c Etherx) build(t testing.TB, dir string) string {
+	t.Helper()
+	binary := filepath.Join(dir, "server")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./server")
+	cmd.Dir = filepath.Join(c.Root, "examples")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", cmd, err, out)
+	}
+	return binary
+}

@@ -1,0 +1,150 @@
+//go:build linux
+
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+)
+
+// Account is an account on a [Server].
+type Account struct {
+	User, Domain, Password string
+}
+
+// JID returns the bare JID.
+func (a Account) JID() string { return a.User + "@" + a.Domain }
+
+// Server is a running XMPP server with STARTTLS and direct TLS on loopback.
+type Server struct {
+	// Name says what it is, for messages: "Prosody", "ejabberd", "Etherx".
+	Name string
+	// Domain is the domain of its accounts.
+	Domain string
+	// Addr and TLSAddr are the host:port of STARTTLS and of direct TLS
+	// (XEP-0368). They survive [Server.Restart].
+	Addr, TLSAddr string
+	// CA signed the server's certificate.
+	CA *CA
+
+	command  command
+	announce func() error // nil, or returns nil when the server says that it is ready
+	log      *logFiles
+	process  *process
+	accounts []Account
+}
+
+// run starts the server and returns when both listeners serve streams.
+func (s *Server) run(t testing.TB) {
+	t.Helper()
+	s.process = start(t, s.command, s.log)
+	ready := s.announce
+	if ready == nil {
+		ready = func() error { return s.answers(t.Context()) }
+	}
+	s.process.await(t, "readiness", startLimit, ready)
+	// Who says that it is ready must be.
+	if err := s.answers(t.Context()); err != nil {
+		t.Fatalf("%s is not ready: %v", s.Name, err)
+	}
+}
+
+// answers returns nil if both listeners negotiate TLS and announce SASL.
+func (s *Server) answers(ctx context.Context) error {
+	for _, direct := range []bool{false, true} {
+		offer, err := s.probe(ctx, direct)
+		if err != nil {
+			return err
+		}
+		if len(offer.Mechanisms) == 0 {
+			return fmt.Errorf("no SASL mechanism among %v", offer.Secure)
+		}
+	}
+	return nil
+}
+
+// Offer returns what the server offers over STARTTLS or direct TLS.
+func (s *Server) Offer(t testing.TB, direct bool) Offer {
+	t.Helper()
+	offer, err := s.probe(t.Context(), direct)
+	if err != nil {
+		t.Fatalf("%s: %v", s.Name, err)
+	}
+	return offer
+}
+
+func (s *Server) probe(ctx context.Context, direct bool) (Offer, error) {
+	ctx, cancel := context.WithTimeout(ctx, waitLimit)
+	defer cancel()
+	r, err := dialRaw(ctx, s, direct)
+	if err != nil {
+		return Offer{}, err
+	}
+	defer r.close()
+	return r.offer, nil
+}
+
+// AddUser makes an account. It keeps over [Server.Restart].
+func (s *Server) AddUser(t testing.TB, user, password string) Account {
+	t.Helper()
+	account := Account{User: user, Domain: s.Domain, Password: password}
+	if err := s.register(t.Context(), account); err != nil {
+		t.Fatalf("%s: %v", s.Name, err)
+	}
+	s.accounts = append(s.accounts, account)
+	return account
+}
+
+func (s *Server) register(ctx context.Context, a Account) error {
+	ctx, cancel := context.WithTimeout(ctx, waitLimit)
+	defer cancel()
+	r, err := dialRaw(ctx, s, false)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	return r.register(a.User, a.Password)
+}
+
+// Kill ends the server at once, as a crash does.
+func (s *Server) Kill(t testing.TB) {
+	t.Helper()
+	if !s.process.running() {
+		t.Fatalf("%s had ended by itself: %v", s.Name, s.process.err)
+	}
+	s.process.kill()
+}
+
+// Stop asks the server to end as an operator does, and expects it to end by
+// itself and without an error.
+func (s *Server) Stop(t testing.TB) {
+	t.Helper()
+	if !s.process.running() {
+		t.Errorf("%s had ended by itself: %v", s.Name, s.process.err)
+		return
+	}
+	s.process.stop()
+	if s.process.err != nil {
+		t.Errorf("%s was asked to end and ended with %v", s.Name, s.process.err)
+	}
+}
+
+// Restart starts the server again on the same ports and data, after ending it
+// if it runs.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.process.stop()
+	s.run(t)
+	// A crash may have taken an account that was not on disk yet.
+	for _, a := range s.accounts {
+		if err := s.register(t.Context(), a); err != nil && !errors.Is(err, errAccountExists) {
+			t.Fatalf("%s after the restart: %v", s.Name, err)
+		}
+	}
+}
+
+// Watch arranges that what the server logs from now on is shown if t fails. The
+// test that started it has that already; the subtests that share it call this.
+func (s *Server) Watch(t testing.TB) { s.log.show(t) }

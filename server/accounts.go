@@ -1,0 +1,67 @@
+package server
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/etherx-go/xmpp/jid"
+	"github.com/etherx-go/xmpp/sasl"
+)
+
+// Accounts are the users of a server. The methods must be safe for concurrent
+// use.
+type Accounts interface {
+	// Credentials returns what users of a domain authenticate against. Which
+	// functions are set decides which mechanisms are offered.
+	Credentials(domain string) sasl.Credentials
+
+	// Exists reports whether there is an account with this bare address.
+	Exists(ctx context.Context, account jid.JID) (bool, error)
+}
+
+// Registrar is an Accounts in which accounts can be made, as in-band
+// registration does.
+type Registrar interface {
+	Accounts
+	// Register makes an account. The error is stanza.Conflict if there is
+	// one with this address already.
+	Register(ctx context.Context, account jid.JID, password string) error
+}
+
+// VerifyFunc is the shortest Accounts: a function that checks a password, in
+// the manner of an app's own log-in. It returns nil if account and password
+// are right, and [sasl.ErrUnknownUser] or [sasl.NotAuthorized] if not; it
+// should take the same time for both. Only PLAIN can be offered with it, and
+// every address counts as an account.
+type VerifyFunc func(ctx context.Context, account jid.JID, password string) error
+
+// Credentials returns credentials that ask f.
+func (f VerifyFunc) Credentials(domain string) sasl.Credentials {
+	return sasl.Credentials{Verify: func(ctx context.Context, user, password string) error {
+		account, err := jid.New(user, domain, "")
+		if err != nil {
+			return sasl.ErrUnknownUser
+		}
+		return f(ctx, account, password)
+	}}
+}
+
+// Exists returns true.
+func (f VerifyFunc) Exists(context.Context, jid.JID) (bool, error) { return true, nil }
+
+// accountOf returns the account that a SASL user name on a domain stands for.
+func accountOf(user, domain string) (jid.JID, error) {
+	account, err := jid.New(user, domain, "")
+	if err != nil || user == "" {
+		return jid.JID{}, &sasl.Failure{Condition: sasl.NotAuthorized, Err: fmt.Errorf("user name %q: %w", user, err)}
+	}
+	return account, nil
+}
+
+// normalize is how user names are made into those of accounts.
+func normalize(domain string) func(string) (string, error) {
+	return func(user string) (string, error) {
+		account, err := jid.New(user, domain, "")
+		return account.Local(), err
+	}
+}

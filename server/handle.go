@@ -1,0 +1,182 @@
+package server
+
+import (
+	"context"
+
+	xmpp "github.com/etherx-go/xmpp"
+	"github.com/etherx-go/xmpp/jid"
+	"github.com/etherx-go/xmpp/stanza"
+	"github.com/etherx-go/xmpp/stream"
+)
+
+// handle does with a client's stanza what RFC 6120, section 10, says: checks
+// and completes it, and routes it. The error ends the stream.
+func (sess *session) handle(st *stanza.Stanza) (handedOver bool, err error) {
+	if err := sess.stamp(st); err != nil {
+		return false, err
+	}
+	switch st.Kind {
+	case stanza.KindIQ:
+		if bad := checkIQ(st); bad != nil {
+			sess.refuse(st, bad)
+			return false, nil
+		}
+		if st.To.IsZero() {
+			st.To = sess.account // the server answers for the account
+		}
+	case stanza.KindMessage:
+		if st.To.IsZero() {
+			// "the server MUST treat the message as if the 'to' address were
+			// the bare JID of the sending entity" (RFC 6120, section 10.3.1).
+			st.To = sess.account
+		}
+	case stanza.KindPresence:
+		if bad := checkPresence(st); bad != nil {
+			sess.refuse(st, bad)
+			return false, nil
+		}
+		if st.To.IsZero() {
+			sess.setPresence(st)
+			return false, nil
+		}
+	}
+	return sess.srv.route(sess.ctx, sess, st), nil
+}
+
+// stamp makes the stanza say who sent it (RFC 6120, section 8.1.2.1) and in
+// what language (section 8.1.5).
+func (sess *session) stamp(st *stanza.Stanza) error {
+	if f := st.From; !f.IsZero() && f != sess.jid && f != sess.account && sess.srv.cfg.RejectForeignFrom {
+		return stream.InvalidFrom
+	}
+	st.From = sess.jid
+	if st.Kind == stanza.KindPresence && isSubscription(st.Type) {
+		st.From = sess.account
+	}
+	if st.Lang == "" {
+		st.Lang = sess.conn.Received().Lang
+	}
+	return nil
+}
+
+func isSubscription(t stanza.Type) bool {
+	switch t {
+	case stanza.TypeSubscribe, stanza.TypeSubscribed, stanza.TypeUnsubscribe, stanza.TypeUnsubscribed:
+		return true
+	}
+	return false
+}
+
+// checkIQ checks the rules of RFC 6120, section 8.2.3.
+func checkIQ(st *stanza.Stanza) error {
+	n := st.ElementCount()
+	switch {
+	case !st.Type.IsRequest() && !st.Type.IsResponse():
+		return stanza.NewError(stanza.BadRequest, "the type of an iq is get, set, result or error")
+	case st.ID == "":
+		return stanza.NewError(stanza.BadRequest, "an iq has an id")
+	case st.Type.IsRequest() && n != 1:
+		return stanza.NewError(stanza.BadRequest, "an iq of type get or set has exactly one child element")
+	case st.Type == stanza.TypeResult && n > 1:
+		return stanza.NewError(stanza.BadRequest, "an iq of type result has at most one child element")
+	}
+	return nil
+}
+
+// checkPresence checks the type (RFC 6121, section 4.7.1). The Jabber
+// Programmers Guide has a type available, which stands for none.
+func checkPresence(st *stanza.Stanza) error {
+	switch st.Type {
+	case "available":
+		st.Type = stanza.TypeAvailable
+	case stanza.TypeAvailable, stanza.TypeUnavailable, stanza.TypeProbe, stanza.TypeError:
+	default:
+		if !isSubscription(st.Type) {
+			return stanza.NewError(stanza.BadRequest, "there is no such type of presence")
+		}
+	}
+	return nil
+}
+
+// refuse answers a stanza of this client with an error, unless it is one that
+// must not be answered so.
+func (sess *session) refuse(st *stanza.Stanza, err error) {
+	if st.Type == stanza.TypeError || st.Kind == stanza.KindIQ && st.Type == stanza.TypeResult {
+		return
+	}
+	e := st.ErrorReply(err)
+	e.To = sess.jid
+	if e.From.IsZero() {
+		e.From = sess.host.jid
+	}
+	sess.deliver(e)
+}
+
+// setPresence takes a presence that is for everybody who may see it (RFC 6121,
+// sections 4.2 to 4.5).
+func (sess *session) setPresence(st *stanza.Stanza) {
+	switch st.Type {
+	case stanza.TypeAvailable:
+		sess.presence.Store(st)
+	case stanza.TypeUnavailable:
+		if sess.presence.Swap(nil) == nil {
+			return
+		}
+	default:
+		return // probes and subscriptions go to somebody
+	}
+	sess.broadcast(st)
+}
+
+// broadcast sends a presence to the account's available resources, this one
+// among them if it is available.
+func (sess *session) broadcast(st *stanza.Stanza) {
+	for _, o := range sess.host.sessionsOf(sess.jid.Local()) {
+		if _, ok := o.priority(); ok && o.active.Load() || o == sess && st.Type == stanza.TypeUnavailable && o.active.Load() {
+			h := st.Header
+			h.To = o.jid
+			o.deliver(st.With(h))
+		}
+	}
+}
+
+// handleCore adds the handlers of what every server does.
+func (s *Server) handleCore() {
+	// The session of RFC 3921, section 3, begins with the binding; asking for
+	// it does nothing.
+	s.mux.Handle(xmpp.Pattern{Kind: stanza.KindIQ, Types: []stanza.Type{stanza.TypeSet}, Payload: sessionName},
+		xmpp.HandlerFunc(func(ctx context.Context, snd xmpp.Sender, st *stanza.Stanza) error {
+			reply, err := st.Reply()
+			if err != nil {
+				return err
+			}
+			return snd.Send(ctx, reply)
+		}))
+}
+
+// hostSender is the Sender that handlers of the server get: what they send
+// comes from the address that was asked.
+type hostSender struct {
+	s    *Server
+	addr jid.JID
+}
+
+func (h hostSender) LocalAddr() jid.JID { return h.addr }
+
+func (h hostSender) Send(ctx context.Context, st *stanza.Stanza) error {
+	return h.s.Route(ctx, stampFrom(st, h.addr))
+}
+
+func (h hostSender) Do(ctx context.Context, iq *stanza.Stanza) (*stanza.Stanza, error) {
+	return h.s.do(ctx, h.addr, h.s.pending, iq)
+}
+
+// stampFrom returns st with from set, if it is not.
+func stampFrom(st *stanza.Stanza, from jid.JID) *stanza.Stanza {
+	if !st.From.IsZero() {
+		return st
+	}
+	h := st.Header
+	h.From = from
+	return st.With(h)
+}

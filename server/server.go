@@ -1,0 +1,428 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	xmpp "github.com/etherx-go/xmpp"
+	"github.com/etherx-go/xmpp/internal/pending"
+	"github.com/etherx-go/xmpp/jid"
+	"github.com/etherx-go/xmpp/stanza"
+	"github.com/etherx-go/xmpp/stream"
+)
+
+// ErrServerClosed is returned by Serve and ServeConn after Shutdown or Close.
+var ErrServerClosed = errors.New("server: closed")
+
+// Defaults of [Config].
+const (
+	DefaultMaxConns       = 100_000
+	DefaultMaxResources   = 20
+	DefaultRate           = 256 << 10
+	DefaultBurst          = 2 << 20
+	DefaultRequestTimeout = 30 * time.Second
+)
+
+// ConflictPolicy says what becomes of a client that asks for a resource which
+// is in use (RFC 6120, section 7.7.2.2).
+type ConflictPolicy uint8
+
+const (
+	// ReplaceOld closes the older stream with <conflict/>.
+	ReplaceOld ConflictPolicy = iota
+	// RefuseNew answers the newer client with <conflict/>.
+	RefuseNew
+	// RenameNew gives the newer client another resource.
+	RenameNew
+)
+
+// Config describes a server. Zero values are the safe defaults.
+type Config struct {
+	// Domains are the virtual hosts. There must be at least one; the first is
+	// the one that the server speaks as where it has the choice.
+	Domains []string
+	// Accounts are the users. nil: nobody can log in.
+	Accounts Accounts
+	// Registration lets everybody make an account in-band (XEP-0077).
+	// Accounts must be a [Registrar].
+	Registration bool
+
+	// TLS has the certificates; its GetCertificate may choose by name. nil:
+	// there is no TLS, and clients can only come in-process, by Pipe, unless
+	// AllowPlaintext is set.
+	TLS *tls.Config
+	// AllowPlaintext allows authentication without TLS. It is the one option
+	// that gives up confidentiality.
+	AllowPlaintext bool
+	// RejectForeignFrom closes the stream of a client that sends a stanza with
+	// the address of somebody else in from, with <invalid-from/>. By default
+	// the true address is put in its place, as RFC 6120, section 8.1.2.1, says.
+	RejectForeignFrom bool
+
+	// Stream has the limits and timeouts of each stream.
+	Stream stream.Config
+	// MaxTries bounds the failed tries to authenticate on one stream.
+	// Default 5.
+	MaxTries int
+	// MaxConns bounds the connections that the server has at once. Default
+	// 100000, -1 = no limit.
+	MaxConns int
+	// MaxResources bounds the sessions of one account. Default 20, -1 = no
+	// limit.
+	MaxResources int
+	// Conflict says what happens when a resource is in use already.
+	Conflict ConflictPolicy
+	// Rate bounds how many bytes of stanzas a client may send each second, on
+	// average, and Burst how many more at once. One that sends faster is read
+	// more slowly; nothing is lost. Defaults 256 KiB and 2 MiB, Rate -1 = no
+	// limit.
+	Rate, Burst int
+	// RequestTimeout bounds Do where its ctx has no deadline. Default 30 s.
+	RequestTimeout time.Duration
+
+	// Lang is the server's language, for the stream header. Default "en".
+	Lang string
+	// Extensions are attached in this order.
+	Extensions []xmpp.Extension
+	// Log gets what an operator may want to know. nil: nothing is logged.
+	Log *slog.Logger
+}
+
+// Server is an XMPP server: streams, accounts, sessions and the routes between
+// them. Several can live in one process. All methods are safe for concurrent
+// use.
+type Server struct {
+	cfg     Config
+	log     *slog.Logger
+	mux     xmpp.Mux
+	hosts   map[string]*host // does not change
+	main    *host
+	pending *pending.Table // requests of the server itself
+
+	ctx    context.Context // ends when the server is closed
+	cancel context.CancelFunc
+
+	mu        sync.Mutex
+	closing   bool
+	listeners map[net.Listener]struct{}
+	conns     map[*connection]struct{}
+	wg        sync.WaitGroup // one for each connection
+
+	services services
+}
+
+// connection is one that ServeConn serves, from its first byte to its last.
+type connection struct {
+	tr   stream.Transport
+	sess *session // once it is negotiated
+}
+
+// New makes a server. It serves nothing yet.
+func New(cfg Config) (*Server, error) {
+	s := &Server{cfg: cfg, log: cfg.Log, hosts: make(map[string]*host),
+		listeners: make(map[net.Listener]struct{}), conns: make(map[*connection]struct{})}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.setDefaults()
+	for _, d := range cfg.Domains {
+		j, err := jid.Parse(d)
+		if err != nil || !j.IsDomain() {
+			return nil, fmt.Errorf("server: domain %q: not a domain: %w", d, err)
+		}
+		h := &host{jid: j.Clone(), users: make(map[string][]*session)}
+		s.hosts[h.jid.Domain()] = h
+		if s.main == nil {
+			s.main = h
+		}
+	}
+	if s.main == nil {
+		return nil, errors.New("server: Config.Domains is empty")
+	}
+	if _, ok := cfg.Accounts.(Registrar); cfg.Registration && !ok {
+		return nil, errors.New("server: Config.Registration needs Accounts that are a Registrar")
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.pending = pending.New(s.main.jid)
+	s.handleCore()
+	for _, e := range cfg.Extensions {
+		if err := e.Attach(s); err != nil {
+			return nil, fmt.Errorf("server: attach %T: %w", e, err)
+		}
+	}
+	return s, nil
+}
+
+func (s *Server) setDefaults() {
+	c := &s.cfg
+	for _, d := range []struct {
+		v   *int
+		def int
+	}{{&c.MaxConns, DefaultMaxConns}, {&c.MaxResources, DefaultMaxResources}, {&c.Rate, DefaultRate}, {&c.Burst, DefaultBurst}} {
+		if *d.v == 0 {
+			*d.v = d.def
+		}
+	}
+	if c.RequestTimeout == 0 {
+		c.RequestTimeout = DefaultRequestTimeout
+	}
+	if c.Lang == "" {
+		c.Lang = "en"
+	}
+}
+
+// Mux is where handlers for what is addressed to the server itself, or to an
+// account's bare address, are added. Iqs without a to come with the account's
+// bare address as their to. A handler runs in the goroutine that reads the
+// sender's stream: what comes next on that stream waits until it returns or
+// calls Do.
+func (s *Server) Mux() *xmpp.Mux { return &s.mux }
+
+// IsServer returns true.
+func (s *Server) IsServer() bool { return true }
+
+// LocalAddr returns the first domain.
+func (s *Server) LocalAddr() jid.JID { return s.main.jid }
+
+// Serve accepts connections from clients on l, which may begin with plaintext
+// and be upgraded by STARTTLS. It blocks until ctx ends or the server is
+// closed, and closes l. Connections stay open when Serve returns because of
+// ctx.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	return s.serve(ctx, l, func(nc net.Conn) error { return s.ServeConn(s.ctx, nc) })
+}
+
+// ServeTLS is Serve for connections that begin with the TLS handshake (direct
+// TLS, XEP-0368).
+func (s *Server) ServeTLS(ctx context.Context, l net.Listener) error {
+	if s.cfg.TLS == nil {
+		return errors.New("server: ServeTLS without Config.TLS")
+	}
+	config := s.cfg.TLS.Clone()
+	config.NextProtos = []string{"xmpp-client"}
+	return s.serve(ctx, l, func(nc net.Conn) error {
+		tc := tls.Server(nc, config)
+		ctx, cancel := context.WithTimeout(s.ctx, s.negotiationTimeout())
+		defer cancel()
+		if err := tc.HandshakeContext(ctx); err != nil {
+			nc.Close()
+			return err
+		}
+		return s.ServeConn(s.ctx, tc)
+	})
+}
+
+func (s *Server) negotiationTimeout() time.Duration {
+	if t := s.cfg.Stream.NegotiationTimeout; t > 0 {
+		return t
+	}
+	return stream.DefaultNegotiationTimeout
+}
+
+func (s *Server) serve(ctx context.Context, l net.Listener, handle func(net.Conn) error) error {
+	if err := s.addListener(l); err != nil {
+		l.Close()
+		return err
+	}
+	defer s.removeListener(l)
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			switch {
+			case s.isClosing():
+				return ErrServerClosed
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case isTemporary(err):
+				// Out of file descriptors, most likely: wait for some to
+				// come back.
+				s.log.Warn("accept", "err", err)
+				if !sleep(ctx, 100*time.Millisecond) {
+					return ctx.Err()
+				}
+				continue
+			}
+			return err
+		}
+		go func() {
+			if err := handle(nc); err != nil {
+				s.log.Debug("connection ended", "remote", nc.RemoteAddr(), "err", err)
+			}
+		}()
+	}
+}
+
+// isTemporary reports whether Accept may succeed later.
+func isTemporary(err error) bool {
+	ne, ok := errors.AsType[net.Error](err)
+	//lint:ignore SA1019 it is exactly what net/http's Serve asks
+	return ok && ne.Temporary()
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (s *Server) addListener(l net.Listener) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return ErrServerClosed
+	}
+	s.listeners[l] = struct{}{}
+	return nil
+}
+
+func (s *Server) removeListener(l net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, l)
+	l.Close()
+}
+
+func (s *Server) isClosing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closing
+}
+
+// Pipe returns the client's end of an in-memory connection to the server. It
+// counts as secure: a client may authenticate by PLAIN on it.
+func (s *Server) Pipe() stream.Transport {
+	client, server := stream.Pipe()
+	go s.ServeConn(s.ctx, server)
+	return client
+}
+
+// ServeConn serves one client, and returns when its stream has ended. nc may be
+// a [stream.Transport], or a *tls.Conn after its handshake. The error says why
+// the stream ended; nil if the client has closed it.
+func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
+	tr, ok := nc.(stream.Transport)
+	if !ok {
+		tr = stream.NewTransport(nc)
+	}
+	cn := &connection{tr: tr}
+	if err := s.addConn(cn); err != nil {
+		stream.Refuse(tr, err)
+		return err
+	}
+	defer s.removeConn(cn)
+	return s.serveClient(ctx, cn)
+}
+
+// addConn counts a connection. The error is the stream error to refuse it with.
+func (s *Server) addConn(cn *connection) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closing:
+		return stream.SystemShutdown
+	case s.cfg.MaxConns > 0 && len(s.conns) >= s.cfg.MaxConns:
+		return stream.ResourceConstraint
+	}
+	s.conns[cn] = struct{}{}
+	s.wg.Add(1)
+	return nil
+}
+
+func (s *Server) removeConn(cn *connection) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, cn)
+	s.wg.Done()
+}
+
+// Shutdown stops the server in order: it accepts nothing more, closes every
+// stream with <system-shutdown/>, and waits until all have ended. When ctx ends
+// before, the rest is closed hard and the error is that of ctx.
+func (s *Server) Shutdown(ctx context.Context) error {
+	conns := s.stopAccepting()
+	for _, cn := range conns {
+		go s.shutdownConn(ctx, cn)
+	}
+	done := make(chan struct{})
+	go func() {
+		s.wg.Wait()
+		close(done)
+	}()
+	var err error
+	select {
+	case <-done:
+		err = s.drainServices(ctx)
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	s.Close()
+	<-done
+	return err
+}
+
+func (s *Server) shutdownConn(ctx context.Context, cn *connection) {
+	s.mu.Lock()
+	sess := cn.sess
+	s.mu.Unlock()
+	if sess == nil {
+		cn.tr.Close() // nothing is lost: nobody is logged in on it
+		return
+	}
+	sess.conn.Shutdown(ctx, &stream.Error{Condition: stream.SystemShutdown})
+}
+
+// Close stops the server at once: all listeners and connections are closed.
+func (s *Server) Close() error {
+	conns := s.stopAccepting()
+	s.cancel()
+	for _, cn := range conns {
+		cn.tr.Close()
+	}
+	s.pending.FailAll(xmpp.ErrClosed)
+	for _, svc := range s.services.all() {
+		svc.Close()
+	}
+	return nil
+}
+
+func (s *Server) stopAccepting() []*connection {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closing = true
+	for l := range s.listeners {
+		l.Close()
+	}
+	var conns []*connection
+	for cn := range s.conns {
+		conns = append(conns, cn)
+	}
+	return conns
+}
+
+// Send routes a stanza. One without from is sent by the first domain.
+func (s *Server) Send(ctx context.Context, st *stanza.Stanza) error {
+	if st.From.IsZero() {
+		h := st.Header
+		h.From = s.main.jid
+		st = st.With(h)
+	}
+	return s.Route(ctx, st)
+}
+
+// Do sends an iq from the first domain and waits for the reply.
+func (s *Server) Do(ctx context.Context, iq *stanza.Stanza) (*stanza.Stanza, error) {
+	return s.do(ctx, s.main.jid, s.pending, iq)
+}

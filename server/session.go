@@ -1,0 +1,159 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/etherx-go/xmpp/jid"
+	"github.com/etherx-go/xmpp/stanza"
+	"github.com/etherx-go/xmpp/stream"
+)
+
+// session is one client's stream, from its first header on.
+type session struct {
+	srv  *Server
+	cn   *connection
+	conn *stream.Conn
+	// features are what is negotiated; nil when that is over.
+	features []stream.Feature
+	host     *host
+	account  jid.JID // who has authenticated
+	jid      jid.JID // full address, once bound
+	ctx      context.Context
+
+	// active: stanzas may be routed to it.
+	active   atomic.Bool
+	presence atomic.Pointer[stanza.Stanza] // the last it broadcast; nil: not available
+	rate     bucket
+	done     chan struct{} // closed when the stream has been read to its end
+	err      error         // why it ended, once done is closed
+}
+
+// serveClient negotiates a client's stream and serves it to its end.
+func (s *Server) serveClient(ctx context.Context, cn *connection) error {
+	if ctx != s.ctx {
+		stop := context.AfterFunc(ctx, func() { cn.tr.Close() })
+		defer stop()
+	}
+	sess := &session{srv: s, cn: cn, done: make(chan struct{})}
+	conn, err := stream.Accept(ctx, cn.tr, s.cfg.Stream, sess.open)
+	if err != nil {
+		if !sess.jid.IsZero() {
+			sess.host.unbind(sess)
+		}
+		s.log.Debug("no session", "remote", cn.tr.RemoteAddr(), "err", err)
+		return err
+	}
+	sess.rate.init(s.cfg.Rate, s.cfg.Burst)
+	var cancel context.CancelFunc
+	sess.ctx, cancel = context.WithCancel(ctx)
+	defer cancel()
+	sess.conn, sess.features = conn, nil
+	s.setSession(cn, sess)
+	sess.active.Store(true)
+	s.log.Info("session up", "jid", sess.jid, "remote", cn.tr.RemoteAddr())
+	sess.read()
+	<-sess.done
+	sess.end()
+	s.log.Info("session down", "jid", sess.jid, "err", sess.err)
+	if sess.err == io.EOF {
+		return nil
+	}
+	return sess.err
+}
+
+func (s *Server) setSession(cn *connection, sess *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cn.sess = sess
+}
+
+// read handles what the client sends until the stream ends, or until a handler
+// has handed reading over to another goroutine because it waits for a reply.
+func (sess *session) read() {
+	for {
+		st, _, err := sess.conn.Next()
+		if err == nil && st == nil {
+			err = stream.UnsupportedStanzaType
+		}
+		if _, ok := errors.AsType[*stanza.AddressError](err); ok && st != nil {
+			sess.refuse(st, stanza.NewError(stanza.JIDMalformed, err.Error()))
+			continue
+		}
+		if err != nil {
+			sess.err = err
+			close(sess.done)
+			return
+		}
+		if !sess.rate.take(sess.ctx, st.Size()) {
+			sess.err = sess.ctx.Err()
+			close(sess.done)
+			return
+		}
+		handedOver, err := sess.handle(st)
+		if handedOver {
+			return
+		}
+		if err != nil {
+			sess.err = err
+			close(sess.done)
+			return
+		}
+	}
+}
+
+// end takes the session out of the routes, tells the client why, and finds
+// another way for what could not be delivered.
+func (sess *session) end() {
+	sess.active.Store(false)
+	sess.host.unbind(sess)
+	if sess.presence.Swap(nil) != nil {
+		sess.broadcast(sess.unavailable())
+	}
+	sess.conn.Fail(sess.err)
+	for _, st := range sess.conn.Unsent() {
+		sess.srv.Route(context.WithoutCancel(sess.ctx), st)
+	}
+}
+
+// kick closes the stream with an error, in order if the client takes part.
+func (sess *session) kick(reason *stream.Error) {
+	if !sess.active.Swap(false) {
+		sess.cn.tr.Close()
+		return
+	}
+	ctx, cancel := context.WithTimeout(sess.srv.ctx, 5*time.Second)
+	defer cancel()
+	sess.conn.Shutdown(ctx, reason)
+}
+
+// deliver queues a stanza for the client. It never waits: a client that does
+// not read what waits for it already is disconnected, and all that waits is
+// routed anew. It reports whether the stanza was taken.
+func (sess *session) deliver(st *stanza.Stanza) bool {
+	err := sess.conn.TrySend(st)
+	if err == stream.ErrOutboxFull && sess.active.Swap(false) {
+		sess.srv.log.Warn("client does not read", "jid", sess.jid)
+		sess.conn.Close()
+	}
+	return err == nil
+}
+
+// unavailable is the presence that a session leaves behind.
+func (sess *session) unavailable() *stanza.Stanza {
+	st, _ := stanza.New(stanza.Header{Kind: stanza.KindPresence, Type: stanza.TypeUnavailable, From: sess.jid})
+	return st
+}
+
+// priority returns the session's priority; ok is false while it is not
+// available.
+func (sess *session) priority() (p int8, ok bool) {
+	st := sess.presence.Load()
+	if st == nil {
+		return 0, false
+	}
+	return st.Priority(), true
+}

@@ -1,0 +1,156 @@
+// Package memory keeps what a server stores in memory: for tests, for servers
+// whose accounts come from elsewhere, and as the simplest example of a store.
+package memory
+
+import (
+	"context"
+	"crypto"
+	"sync"
+
+	"github.com/etherx-go/xmpp/jid"
+	"github.com/etherx-go/xmpp/sasl"
+	"github.com/etherx-go/xmpp/stanza"
+)
+
+// Accounts keeps accounts: by their SCRAM keys, never by the password. The
+// zero value is empty and ready to use, and safe for concurrent use; its
+// fields must not be changed once it is in use.
+type Accounts struct {
+	// Hashes are the hashes that SCRAM keys are made for. nil stands for
+	// SHA-256 and SHA-1.
+	Hashes []crypto.Hash
+	// Iterations is the iteration count of SCRAM keys; 0 stands for
+	// [sasl.DefaultIterations].
+	Iterations int
+	// Legacy keeps the hash that DIGEST-MD5 needs too, which is as good as
+	// the password to everybody who gets hold of it.
+	Legacy bool
+
+	mu sync.RWMutex
+	m  map[jid.JID]*account
+}
+
+type account struct {
+	scram map[crypto.Hash]sasl.SCRAMKeys
+	ha1   [16]byte
+}
+
+func (a *Accounts) hashes() []crypto.Hash {
+	if a.Hashes == nil {
+		return []crypto.Hash{crypto.SHA256, crypto.SHA1}
+	}
+	return a.Hashes
+}
+
+func (a *Accounts) get(user, domain string) (*account, error) {
+	j, err := jid.New(user, domain, "")
+	if err != nil {
+		return nil, sasl.ErrUnknownUser
+	}
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	acc, ok := a.m[j]
+	if !ok {
+		return nil, sasl.ErrUnknownUser
+	}
+	return acc, nil
+}
+
+// Credentials returns credentials for SCRAM and PLAIN, and for DIGEST-MD5 with
+// the domain as its realm if Legacy is set.
+func (a *Accounts) Credentials(domain string) sasl.Credentials {
+	c := sasl.Credentials{
+		SCRAM: func(_ context.Context, user string, h crypto.Hash) (sasl.SCRAMKeys, error) {
+			acc, err := a.get(user, domain)
+			if err != nil {
+				return sasl.SCRAMKeys{}, err
+			}
+			keys, ok := acc.scram[h]
+			if !ok {
+				return sasl.SCRAMKeys{}, sasl.ErrUnknownUser
+			}
+			return keys, nil
+		},
+	}
+	if a.Legacy {
+		c.HA1 = func(_ context.Context, user, realm string) ([16]byte, error) {
+			acc, err := a.get(user, domain)
+			if err != nil || realm != domain {
+				return [16]byte{}, sasl.ErrUnknownUser
+			}
+			return acc.ha1, nil
+		}
+	}
+	return c
+}
+
+// Exists reports whether there is an account with this bare address.
+func (a *Accounts) Exists(_ context.Context, account jid.JID) (bool, error) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	_, ok := a.m[account.Bare()]
+	return ok, nil
+}
+
+// Register makes an account. The error is stanza.Conflict if it exists.
+func (a *Accounts) Register(ctx context.Context, j jid.JID, password string) error {
+	if ok, _ := a.Exists(ctx, j); ok {
+		return stanza.Conflict // without the cost of making keys
+	}
+	acc, err := a.makeAccount(j, password)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, ok := a.m[j.Bare()]; ok {
+		return stanza.Conflict
+	}
+	a.put(j, acc)
+	return nil
+}
+
+// SetPassword makes the account if it does not exist, and gives it this
+// password.
+func (a *Accounts) SetPassword(_ context.Context, j jid.JID, password string) error {
+	acc, err := a.makeAccount(j, password)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.put(j, acc)
+	return nil
+}
+
+// Remove removes an account; it is no error if there is none.
+func (a *Accounts) Remove(_ context.Context, j jid.JID) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.m, j.Bare())
+	return nil
+}
+
+func (a *Accounts) put(j jid.JID, acc *account) {
+	if a.m == nil {
+		a.m = make(map[jid.JID]*account)
+	}
+	a.m[j.Bare().Clone()] = acc
+}
+
+// makeAccount makes the keys, which costs time on purpose; it is done without
+// holding the lock.
+func (a *Accounts) makeAccount(j jid.JID, password string) (*account, error) {
+	acc := &account{scram: make(map[crypto.Hash]sasl.SCRAMKeys)}
+	for _, h := range a.hashes() {
+		keys, err := sasl.NewSCRAMKeys(h, password, a.Iterations)
+		if err != nil {
+			return nil, err
+		}
+		acc.scram[h] = keys
+	}
+	if a.Legacy {
+		acc.ha1 = sasl.DigestHA1(j.Local(), j.Domain(), password)
+	}
+	return acc, nil
+}

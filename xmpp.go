@@ -1,0 +1,91 @@
+package xmpp
+
+import (
+	"context"
+	"errors"
+
+	"github.com/etherx-go/xmpp/jid"
+	"github.com/etherx-go/xmpp/stanza"
+)
+
+// Sender sends stanzas. Clients, components and servers implement it; all
+// methods are safe for concurrent use, also from within handlers.
+type Sender interface {
+	// LocalAddr is the address that stanzas are sent from: a client's full
+	// JID, zero while it has none; a component's or server's domain.
+	LocalAddr() jid.JID
+
+	// Send queues a stanza. It blocks only while the bounded queue is full.
+	// The stanza is queued whole or not at all, whenever ctx ends. nil means
+	// that it will be sent if the connection lasts, not that it has arrived.
+	Send(ctx context.Context, st *stanza.Stanza) error
+
+	// Do sends an iq of type get or set and waits for the reply. An error
+	// reply is returned as a *stanza.Error. If ctx has no deadline, the
+	// sender's default applies. An id is chosen if the iq has none.
+	Do(ctx context.Context, iq *stanza.Stanza) (*stanza.Stanza, error)
+}
+
+// Handler handles a stanza that came in. s sends on the stream that the stanza
+// came from. Unless it says otherwise, a handler must be safe for concurrent
+// use: stanzas of one sender are handled one after the other, in order, except
+// for iq requests; those of different senders concurrently.
+//
+// A handler of an iq of type get or set has to send one reply, or return an
+// error, which is then sent as the reply. Errors of other handlers are logged.
+type Handler interface {
+	HandleXMPP(ctx context.Context, s Sender, st *stanza.Stanza) error
+}
+
+// HandlerFunc is a function that is a Handler.
+type HandlerFunc func(ctx context.Context, s Sender, st *stanza.Stanza) error
+
+// HandleXMPP calls f.
+func (f HandlerFunc) HandleXMPP(ctx context.Context, s Sender, st *stanza.Stanza) error {
+	return f(ctx, s, st)
+}
+
+// Errors of Senders. They may come wrapped.
+var (
+	// ErrClosed: the Sender was closed, or its Run has returned.
+	ErrClosed = errors.New("xmpp: closed")
+	// ErrNotConnected: there is no stream at the moment. Nothing was sent.
+	ErrNotConnected = errors.New("xmpp: not connected")
+	// ErrSessionLost: the stream ended while a reply was waited for. Whether
+	// the request has arrived is not known.
+	ErrSessionLost = errors.New("xmpp: session lost")
+	// ErrNotRequest: Do was called with something else than an iq of type
+	// get or set.
+	ErrNotRequest = errors.New("xmpp: not an iq of type get or set")
+)
+
+// SafeToRetry reports whether err means that nothing was sent, so that to try
+// again cannot do anything twice.
+func SafeToRetry(err error) bool { return errors.Is(err, ErrNotConnected) }
+
+// Send sends a *stanza.Message, *stanza.Presence, *stanza.IQ or *stanza.Stanza.
+func Send(ctx context.Context, s Sender, m interface {
+	Stanza() (*stanza.Stanza, error)
+}) error {
+	st, err := m.Stanza()
+	if err != nil {
+		return err
+	}
+	return s.Send(ctx, st)
+}
+
+// Call asks a question in typed form: it sends an iq of type t with the payload
+// req (as stanza.New takes it, nil for none) and decodes the payload of the
+// reply. A zero to asks the account's own server.
+func Call[Resp any](ctx context.Context, s Sender, t stanza.Type, to jid.JID, req any) (resp Resp, err error) {
+	iq, err := stanza.New(stanza.Header{Kind: stanza.KindIQ, Type: t, To: to}, req)
+	if err != nil {
+		return resp, err
+	}
+	reply, err := s.Do(ctx, iq)
+	if err != nil {
+		return resp, err
+	}
+	resp, _, err = stanza.Decode[Resp](reply)
+	return resp, err
+}
