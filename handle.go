@@ -16,7 +16,8 @@ type Request[T any] struct {
 
 // HandleIQ adds a function that answers iqs of type t whose payload Req
 // describes: a type with the methods of [stanza.Parser], or a struct with an
-// XMLName field for encoding/xml. Its result is the payload of the reply (nil:
+// XMLName field for encoding/xml, or a pointer to either. A Req that says no
+// name, such as [stanza.Element], stands for every payload. The function's result is the payload of the reply (nil:
 // an empty one), its error the error reply; so there is exactly one reply. A
 // payload that does not decode is answered with bad-request.
 //
@@ -36,7 +37,7 @@ func HandleIQ[Req any](m *Mux, t stanza.Type, fn func(ctx context.Context, r Req
 		if err != nil {
 			return fmt.Errorf("xmpp: reply: %w", err)
 		}
-		return s.Send(ctx, reply)
+		return answer(ctx, s, reply)
 	}))
 }
 
@@ -46,7 +47,7 @@ func badRequest(err error) error {
 	if isAnswer(err) {
 		return err
 	}
-	return stanza.NewError(stanza.BadRequest, err.Error())
+	return stanza.NewError(stanza.BadRequest, "payload: "+err.Error())
 }
 
 // HandleMessage adds a function for messages, errors excepted, that have a

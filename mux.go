@@ -16,11 +16,13 @@ import (
 // Pattern says which stanzas a handler is for. Zero fields match everything.
 type Pattern struct {
 	Kind stanza.Kind
-	// Types lists the types; nil stands for all but error. For messages the
-	// type is what [stanza.Type.MessageType] makes of it.
+	// Types lists the types. nil stands for those that need no special care:
+	// of iqs get and set, of messages all but error, of presences all that are
+	// defined but error. For messages the type is what
+	// [stanza.Type.MessageType] makes of it.
 	Types []stanza.Type
-	// Payload is the name of a child element. An iq is matched by its first
-	// child only.
+	// Payload is the name of a child element, with one part left empty if only
+	// the other matters. An iq is matched by its first child only.
 	Payload xml.Name
 }
 
@@ -28,28 +30,39 @@ type Pattern struct {
 // payloads. The zero Mux is ready to use. Handlers can be added at any time,
 // from any goroutine.
 //
-// An iq of type get or set goes to the handler whose pattern says most: one
-// with a payload before one without, among equals the one that was added last.
-// If there is none it is answered with service-unavailable. A message or
-// presence goes to every handler that matches, in the order they were added.
+// An iq of type get or set goes to one handler, the one whose pattern says
+// most: first about the payload, then about the type, then about the kind;
+// among equals the one that was added last. If there is none it is answered
+// with service-unavailable. One that has not exactly one child is answered with
+// bad-request (RFC 6120, section 8.2.3). A handler's error is the reply.
+//
+// Everything else goes to every handler that matches, in the order they were
+// added. An iq or presence of a type that is not defined is answered with
+// bad-request if no handler lists it.
 //
 // A panic of a handler is caught: an iq is answered with internal-server-error,
 // and HandleXMPP returns a [*PanicError].
 type Mux struct {
+	// NoErrorCodes leaves the numeric codes of XEP-0086, which only very old
+	// peers know, out of error replies. Set it before the first stanza.
+	NoErrorCodes bool
+
 	mu     sync.Mutex // guards changes
 	routes atomic.Pointer[[]route]
 }
 
 type route struct {
 	Pattern
-	h Handler
+	h    Handler
+	rank int // how much the pattern says
 }
 
 // Handle adds a handler.
 func (m *Mux) Handle(p Pattern, h Handler) {
+	p.Types = slices.Clone(p.Types)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	routes := append(slices.Clone(m.list()), route{p, h})
+	routes := append(slices.Clone(m.list()), route{p, h, p.rank()})
 	m.routes.Store(&routes)
 }
 
@@ -60,42 +73,89 @@ func (m *Mux) list() []route {
 	return nil
 }
 
-// HandleXMPP hands the stanza to the handlers that are for it.
+func (p *Pattern) rank() (n int) {
+	if p.Payload.Local != "" {
+		n += 4
+	}
+	if p.Payload.Space != "" {
+		n += 4
+	}
+	if p.Types != nil {
+		n += 2
+	}
+	if p.Kind != 0 {
+		n++
+	}
+	return n
+}
+
+// HandleXMPP hands the stanza to the handlers that are for it. It returns what
+// there is to log: errors that were not meant for the sender of the stanza, and
+// those of s.
 func (m *Mux) HandleXMPP(ctx context.Context, s Sender, st *stanza.Stanza) error {
+	v := view{Stanza: st}
 	if st.Kind == stanza.KindIQ && st.Type.IsRequest() {
-		return m.handleRequest(ctx, s, st)
+		return m.handleRequest(ctx, s, &v)
 	}
 	var errs []error
-	for _, r := range m.list() {
-		if r.matches(st) {
-			if err := call(ctx, r.h, s, st); err != nil {
-				errs = append(errs, err)
-			}
+	matched := false
+	routes := m.list()
+	for i := range routes {
+		if !routes[i].matches(&v) {
+			continue
 		}
+		matched = true
+		if err := call(ctx, routes[i].h, s, st); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if !matched && !v.isDefined() {
+		return m.refuse(ctx, s, st, stanza.BadRequest)
 	}
 	return errors.Join(errs...)
 }
 
-func (m *Mux) handleRequest(ctx context.Context, s Sender, st *stanza.Stanza) error {
+func (m *Mux) handleRequest(ctx context.Context, s Sender, v *view) error {
+	if len(v.payloads()) != 1 {
+		return m.refuse(ctx, s, v.Stanza, stanza.BadRequest)
+	}
 	var best *route
 	routes := m.list()
 	for i := range routes {
-		r := &routes[i]
-		if r.matches(st) && (best == nil || r.Payload.Local != "" || best.Payload.Local == "") {
+		if r := &routes[i]; (best == nil || r.rank >= best.rank) && r.matches(v) {
 			best = r
 		}
 	}
-	var err error = stanza.ServiceUnavailable
-	if best != nil {
-		if err = call(ctx, best.h, s, st); err == nil {
-			return nil
-		}
+	if best == nil {
+		return m.refuse(ctx, s, v.Stanza, stanza.ServiceUnavailable)
 	}
-	sendErr := s.Send(ctx, st.ErrorReply(err))
+	err := call(ctx, best.h, s, v.Stanza)
+	if err == nil {
+		return nil
+	}
+	sendErr := m.refuse(ctx, s, v.Stanza, err)
 	if isAnswer(err) {
 		err = nil // the sender has been told; there is nothing to log
 	}
 	return errors.Join(err, sendErr)
+}
+
+// refuse answers st with an error.
+func (m *Mux) refuse(ctx context.Context, s Sender, st *stanza.Stanza, err error) error {
+	e := *stanza.AsError(err)
+	if m.NoErrorCodes {
+		e.Code = stanza.NoCode
+	}
+	return answer(ctx, s, st.ErrorReply(&e))
+}
+
+// answer sends a reply also when the time of the handler is over, for the
+// sender waits for it.
+func answer(ctx context.Context, s Sender, reply *stanza.Stanza) error {
+	if ctx.Err() != nil {
+		ctx = context.WithoutCancel(ctx)
+	}
+	return s.Send(ctx, reply)
 }
 
 // isAnswer reports whether a handler's error is meant for the sender.
@@ -105,33 +165,72 @@ func isAnswer(err error) bool {
 	return isErr || isCond
 }
 
-func (r *route) matches(st *stanza.Stanza) bool {
-	if r.Kind != 0 && r.Kind != st.Kind || !r.matchesType(st) {
+// view is a stanza and what the patterns ask about it, found out once.
+type view struct {
+	*stanza.Stanza
+	names []xml.Name
+	buf   [8]xml.Name
+}
+
+// payloads returns the names of the child elements; of an iq at most two.
+func (v *view) payloads() []xml.Name {
+	if v.names == nil {
+		v.names = v.buf[:0]
+		for e := range v.Payloads() {
+			v.names = append(v.names, e.Name())
+			if v.Kind == stanza.KindIQ && len(v.names) == 2 {
+				break
+			}
+		}
+	}
+	return v.names
+}
+
+// isDefined reports whether the type is one that is defined for the kind. Of
+// messages every type is, for an unknown one counts as normal.
+func (v *view) isDefined() bool {
+	switch v.Kind {
+	case stanza.KindIQ:
+		return v.Type.IsRequest() || v.Type.IsResponse()
+	case stanza.KindPresence:
+		switch v.Type {
+		case stanza.TypeAvailable, stanza.TypeUnavailable, stanza.TypeSubscribe, stanza.TypeSubscribed,
+			stanza.TypeUnsubscribe, stanza.TypeUnsubscribed, stanza.TypeProbe, stanza.TypeError:
+			return true
+		}
+		return false
+	}
+	return true
+}
+
+func (r *route) matches(v *view) bool {
+	if r.Kind != 0 && r.Kind != v.Kind || !r.matchesType(v) {
 		return false
 	}
 	if r.Payload == (xml.Name{}) {
 		return true
 	}
-	for e := range st.Payloads() {
-		if n := e.Name(); n.Local == r.Payload.Local && (n.Space == r.Payload.Space || r.Payload.Space == "") {
-			return true
-		}
-		if st.Kind == stanza.KindIQ {
-			break
-		}
+	names := v.payloads()
+	if v.Kind == stanza.KindIQ && len(names) > 1 {
+		names = names[:1]
 	}
-	return false
+	return slices.ContainsFunc(names, func(n xml.Name) bool {
+		return (n.Local == r.Payload.Local || r.Payload.Local == "") && (n.Space == r.Payload.Space || r.Payload.Space == "")
+	})
 }
 
-func (r *route) matchesType(st *stanza.Stanza) bool {
-	t := st.Type
-	if st.Kind == stanza.KindMessage {
+func (r *route) matchesType(v *view) bool {
+	t := v.Type
+	if v.Kind == stanza.KindMessage {
 		t = t.MessageType()
 	}
-	if r.Types == nil {
-		return t != stanza.TypeError
+	switch {
+	case r.Types != nil:
+		return slices.Contains(r.Types, t)
+	case v.Kind == stanza.KindIQ:
+		return t.IsRequest()
 	}
-	return slices.Contains(r.Types, t)
+	return t != stanza.TypeError && v.isDefined()
 }
 
 // PanicError is a handler's panic.

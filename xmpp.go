@@ -63,7 +63,8 @@ var (
 // again cannot do anything twice.
 func SafeToRetry(err error) bool { return errors.Is(err, ErrNotConnected) }
 
-// Send sends a *stanza.Message, *stanza.Presence, *stanza.IQ or *stanza.Stanza.
+// Send sends a *stanza.Message, *stanza.Presence, *stanza.IQ, *stanza.Stanza, or
+// whatever else can become a stanza.
 func Send(ctx context.Context, s Sender, m interface {
 	Stanza() (*stanza.Stanza, error)
 }) error {
@@ -76,7 +77,9 @@ func Send(ctx context.Context, s Sender, m interface {
 
 // Call asks a question in typed form: it sends an iq of type t with the payload
 // req (as stanza.New takes it, nil for none) and decodes the payload of the
-// reply. A zero to asks the account's own server.
+// reply, if Resp describes one of those that it has; else resp is zero. A zero
+// to asks the account's own server. An error reply is returned as a
+// *stanza.Error.
 func Call[Resp any](ctx context.Context, s Sender, t stanza.Type, to jid.JID, req any) (resp Resp, err error) {
 	iq, err := stanza.New(stanza.Header{Kind: stanza.KindIQ, Type: t, To: to}, req)
 	if err != nil {
@@ -85,6 +88,9 @@ func Call[Resp any](ctx context.Context, s Sender, t stanza.Type, to jid.JID, re
 	reply, err := s.Do(ctx, iq)
 	if err != nil {
 		return resp, err
+	}
+	if err := reply.Err(); err != nil {
+		return resp, err // an error in an iq of type result
 	}
 	resp, _, err = stanza.Decode[Resp](reply)
 	return resp, err

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"encoding/xml"
-	"errors"
 	"fmt"
 	"io"
 
@@ -38,14 +37,19 @@ var Readers = []Reader{
 func ReadScanner(r io.Reader) (elements int, err error) {
 	s := xmltok.NewScanner(r, xmltok.Limits{})
 	defer s.Release()
+	closed := false
 	for {
 		switch event, err := s.Next(); {
-		case errors.Is(err, io.EOF) && event != xmltok.Element:
+		case err == io.EOF && closed:
 			return elements, nil
+		case err == io.EOF:
+			return elements, io.ErrUnexpectedEOF
 		case err != nil:
 			return elements, err
 		case event == xmltok.Element:
 			elements++
+		case event == xmltok.Close:
+			closed = true
 		}
 	}
 }

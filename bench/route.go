@@ -63,7 +63,7 @@ func NewRouter(stream *corpus.Stream) (*Router, error) {
 func eachElement(s *xmltok.Scanner, f func(*xmltok.Elem) error) error {
 	for {
 		event, err := s.Next()
-		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		if err == io.EOF {
 			return nil
 		}
 		if err != nil {

@@ -111,8 +111,8 @@ type Config struct {
 	// RequestTimeout bounds Do with a context that has no deadline. Default
 	// 30 s.
 	RequestTimeout time.Duration
-	// DrainTimeout bounds the orderly end: what handlers and the closing of
-	// the stream may take. Default 5 s.
+	// DrainTimeout bounds the orderly end: so long may the handlers take, and
+	// then as long the closing of the stream. Default 5 s.
 	DrainTimeout time.Duration
 
 	// MaxConcurrent is how many handlers run at a time, those that wait for a

@@ -19,11 +19,13 @@ var servers = []struct {
 	start func(testing.TB) *peer.Server
 	// unknownDomain is the error for a domain that the server cannot reach.
 	unknownDomain string
+	// im says that the server keeps rosters and answers service discovery.
+	im bool
 }{
-	{"Prosody", peer.Prosody{}.Start, "not-allowed"},
-	{"ejabberd", peer.Ejabberd{}.Start, "forbidden"},
-	{"Etherx", peer.Etherx{Root: ".."}.Start, "remote-server-not-found"},
-	{"Etherx legacy", peer.Etherx{Root: "..", Legacy: true}.Start, "remote-server-not-found"},
+	{"Prosody", peer.Prosody{}.Start, "not-allowed", true},
+	{"ejabberd", peer.Ejabberd{}.Start, "forbidden", true},
+	{"Etherx", peer.Etherx{Root: ".."}.Start, "remote-server-not-found", false},
+	{"Etherx legacy", peer.Etherx{Root: "..", Legacy: true}.Start, "remote-server-not-found", false},
 }
 
 // TestClients runs every foreign client against every server.
@@ -36,7 +38,7 @@ func TestClients(t *testing.T) {
 				t.Run("profanity/talks/"+transport(direct), func(t *testing.T) { testProfanityTalks(t, s, direct) })
 				t.Run("go-sendxmpp/talks/"+transport(direct), func(t *testing.T) { testSendXMPPTalks(t, s, direct) })
 			}
-			t.Run("slixmpp/queries", func(t *testing.T) { testSlixmppQueries(t, s) })
+			t.Run("slixmpp/queries", func(t *testing.T) { testSlixmppQueries(t, s, tt.im) })
 			t.Run("slixmpp/errors", func(t *testing.T) { testSlixmppErrors(t, s, tt.unknownDomain) })
 			t.Run("slixmpp/mechanisms", func(t *testing.T) { testSlixmppMechanisms(t, s) })
 			t.Run("slixmpp/wrong password", func(t *testing.T) { testSlixmppWrongPassword(t, s) })
@@ -123,11 +125,16 @@ func testSlixmppTalks(t *testing.T, s *peer.Server, direct bool) {
 	}
 }
 
-func testSlixmppQueries(t *testing.T, s *peer.Server) {
+func testSlixmppQueries(t *testing.T, s *peer.Server, im bool) {
 	j := peer.Slixmpp{Account: newAccount(t, s)}.Start(t, s)
 	r := peer.Slixmpp{Account: newAccount(t, s)}.Start(t, s)
 	j.Session(t)
 	romeoJID := r.Session(t)
+	// What a server that does not know of instant messaging says to it.
+	noIM := ""
+	if !im {
+		noIM = "service-unavailable"
+	}
 	for _, tt := range []struct {
 		name, to, iqType, namespace, element string
 		condition                            string // "" is a result
@@ -135,8 +142,8 @@ func testSlixmppQueries(t *testing.T, s *peer.Server) {
 	}{
 		{"ping to the server", s.Domain, "get", "urn:xmpp:ping", "ping", "", ""},
 		{"ping to the other client", romeoJID, "get", "urn:xmpp:ping", "ping", "", ""},
-		{"roster", "", "get", "jabber:iq:roster", "query", "", "{jabber:iq:roster}query"},
-		{"disco to the server", s.Domain, "get", "http://jabber.org/protocol/disco#info", "query", "", "{http://jabber.org/protocol/disco#info}query"},
+		{"roster", "", "get", "jabber:iq:roster", "query", noIM, "{jabber:iq:roster}query"},
+		{"disco to the server", s.Domain, "get", "http://jabber.org/protocol/disco#info", "query", noIM, "{http://jabber.org/protocol/disco#info}query"},
 		{"disco to the other client", romeoJID, "get", "http://jabber.org/protocol/disco#info", "query", "", "{http://jabber.org/protocol/disco#info}query"},
 		// RFC 6120 section 8.4: an unknown payload gets service-unavailable;
 		// slixmpp itself answers otherwise.
@@ -158,7 +165,7 @@ func testSlixmppQueries(t *testing.T, s *peer.Server) {
 			if tt.to != "" && answer.From != tt.to {
 				t.Errorf("answer from %q, want %q", answer.From, tt.to)
 			}
-			if tt.payload != "" && !slices.Contains(answer.Payloads, tt.payload) {
+			if tt.condition == "" && tt.payload != "" && !slices.Contains(answer.Payloads, tt.payload) {
 				t.Errorf("answer with %v, want %s", answer.Payloads, tt.payload)
 			}
 		})
@@ -184,18 +191,31 @@ func testSlixmppErrors(t *testing.T, s *peer.Server, unknownDomain string) {
 	}
 }
 
-// testSlixmppMechanisms logs in with everything that the server offers and that
-// needs no more than a password.
-func testSlixmppMechanisms(t *testing.T, s *peer.Server) {
-	juliet := newAccount(t, s)
-	for _, mechanism := range s.Offer(t, false).Mechanisms {
+// byMechanism returns a login for each mechanism of the server that needs no
+// more than a password, set up so that slixmpp does it right.
+func byMechanism(t *testing.T, s *peer.Server, account peer.Account) []peer.Slixmpp {
+	t.Helper()
+	offers := s.Offer(t, false).Mechanisms
+	if len(offers) < 2 {
+		t.Fatalf("too few mechanisms to try: %v", offers)
+	}
+	var logins []peer.Slixmpp
+	for _, mechanism := range offers {
 		if mechanism == "X-OAUTH2" || mechanism == "EXTERNAL" {
 			continue
 		}
-		t.Run(mechanism, func(t *testing.T) {
-			c := peer.Slixmpp{Account: juliet, Mechanism: mechanism}.Start(t, s)
+		plus := strings.HasSuffix(mechanism, "-PLUS")
+		logins = append(logins, peer.Slixmpp{Account: account, Mechanism: mechanism, TLS12: plus, NoBinding: !plus})
+	}
+	return logins
+}
+
+func testSlixmppMechanisms(t *testing.T, s *peer.Server) {
+	for _, login := range byMechanism(t, s, newAccount(t, s)) {
+		t.Run(login.Mechanism, func(t *testing.T) {
+			c := login.Start(t, s)
 			c.Session(t)
-			if used := c.Expect(t, "auth").Mechanism; used != mechanism {
+			if used := c.Expect(t, "auth").Mechanism; used != login.Mechanism {
 				t.Errorf("logged in with %s", used)
 			}
 		})
@@ -206,13 +226,10 @@ func testSlixmppWrongPassword(t *testing.T, s *peer.Server) {
 	juliet := newAccount(t, s)
 	juliet.Password += "!"
 	unknown := peer.Account{User: "nobody", Domain: s.Domain, Password: "secret"}
-	for _, mechanism := range s.Offer(t, false).Mechanisms {
-		if mechanism == "X-OAUTH2" || mechanism == "EXTERNAL" {
-			continue
-		}
-		for _, account := range []peer.Account{juliet, unknown} {
-			t.Run(mechanism+"/"+account.User, func(t *testing.T) {
-				c := peer.Slixmpp{Account: account, Mechanism: mechanism}.Start(t, s)
+	for _, account := range []peer.Account{juliet, unknown} {
+		for _, login := range byMechanism(t, s, account) {
+			t.Run(login.Mechanism+"/"+account.User, func(t *testing.T) {
+				c := login.Start(t, s)
 				if e := c.Expect(t, "failed_auth"); e.Condition != "not-authorized" {
 					t.Errorf("failure %+v, want not-authorized", e)
 				}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxStale bounds how often a server may call a nonce stale.
@@ -147,6 +148,9 @@ func parseDigestChallenge(d directives) (ch digestChallenge, err error) {
 		return ch, fmt.Errorf("sasl: unknown charset %q", charset)
 	}
 	ch.realms, ch.utf8, ch.stale = d.all("realm"), hasCharset, strings.EqualFold(stale, "true")
+	if ch.utf8 && slices.ContainsFunc(ch.realms, func(r string) bool { return !utf8.ValidString(r) }) {
+		return ch, errors.New("sasl: realm is not UTF-8")
+	}
 	return ch, nil
 }
 

@@ -269,6 +269,7 @@ func TestDigestClientBadChallenge(t *testing.T) {
 		{"two qop", ok + `,qop="auth"`},
 		{"other charset", `nonce="n",algorithm=md5-sess,charset=koi8-r`},
 		{"two charsets", ok + `,charset=utf-8`},
+		{"realm not UTF-8", "realm=\"\x87\",nonce=n,algorithm=md5-sess,charset=utf-8"},
 		{"two stale", ok + `,stale=true,stale=true`},
 		{"two maxbuf", ok + `,maxbuf=1,maxbuf=2`},
 		{"string does not end", `nonce="n`},

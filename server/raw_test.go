@@ -14,6 +14,7 @@ import (
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/server"
 	"github.com/etherx-go/xmpp/storage/memory"
+	"github.com/etherx-go/xmpp/stream"
 )
 
 // patience bounds every wait of these tests.
@@ -178,4 +179,19 @@ func (r *raw) login(user, password, resource string) {
 	r.open()
 	r.send("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>%s</resource></bind></iq>", resource)
 	r.expect("<jid>"+user+"@localhost/"+resource+"</jid>", "</iq>")
+}
+
+// stoppable is a transport that is not read any more once stop is closed.
+type stoppable struct {
+	stream.Transport
+	stop chan struct{}
+}
+
+func (s *stoppable) Read(p []byte) (int, error) {
+	select {
+	case <-s.stop:
+		return 0, io.ErrNoProgress
+	default:
+		return s.Transport.Read(p)
+	}
 }

@@ -130,12 +130,22 @@ func (sess *session) kick(reason *stream.Error) {
 	sess.conn.Shutdown(ctx, reason)
 }
 
-// deliver queues a stanza for the client. It never waits: a client that does
-// not read what waits for it already is disconnected, and all that waits is
-// routed anew. It reports whether the stanza was taken.
+// slowTimeout is how long a route waits for room in the outbox of a client that
+// reads more slowly than others write to it.
+const slowTimeout = time.Second
+
+// deliver queues a stanza for the client and reports whether it was taken. A
+// client whose outbox is full, and which takes nothing for a second, is
+// disconnected; all that waits for it is then routed anew.
 func (sess *session) deliver(st *stanza.Stanza) bool {
 	err := sess.conn.TrySend(st)
-	if err == stream.ErrOutboxFull && sess.active.Swap(false) {
+	if err != stream.ErrOutboxFull {
+		return err == nil
+	}
+	ctx, cancel := context.WithTimeout(sess.srv.ctx, slowTimeout)
+	defer cancel()
+	err = sess.conn.Send(ctx, st)
+	if errors.Is(err, context.DeadlineExceeded) && sess.active.Swap(false) {
 		sess.srv.log.Warn("client does not read", "jid", sess.jid)
 		sess.conn.Close()
 	}

@@ -174,7 +174,12 @@ func (e *Error) Error() string {
 }
 
 // Unwrap returns the condition.
-func (e *Error) Unwrap() error { return e.condition() }
+func (e *Error) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.condition()
+}
 
 // AppName returns the name of the application-specific condition as
 // "{namespace}local", "" if there is none.

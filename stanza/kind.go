@@ -23,6 +23,19 @@ func (k Kind) String() string {
 	return ""
 }
 
+// endTag returns the end tag of the kind's element.
+func (k Kind) endTag() string {
+	switch k {
+	case KindMessage:
+		return "</message>"
+	case KindPresence:
+		return "</presence>"
+	case KindIQ:
+		return "</iq>"
+	}
+	return ""
+}
+
 // KindOf returns the kind whose element has the given local name, 0 if none.
 func KindOf[S ~string | ~[]byte](name S) Kind {
 	switch string(name) {

@@ -98,9 +98,15 @@ func (a *attr) next(s string, i int) (int, bool) {
 	if s[i] == '>' || s[i] == '/' {
 		return i, false
 	}
-	start := i
-	i = nameEnd(s, i)
-	a.prefix, a.local = splitName(s[start:i])
+	start, local := i, i
+	a.prefix = ""
+	for !nameStop[s[i]] {
+		if s[i] == ':' {
+			a.prefix, local = s[start:i], i+1
+		}
+		i++
+	}
+	a.local = s[local:i]
 	for s[i] != '"' && s[i] != '\'' {
 		i++
 	}

@@ -54,9 +54,18 @@ func (m *Message) AppendXML(dst []byte) ([]byte, error) {
 }
 
 // Reply returns a message that answers m: addressed to its sender, of the same
-// type, in the same thread (RFC 6121, sections 5.2.2 and 5.2.5).
+// type, in the same thread (RFC 6121, sections 5.2.2 and 5.2.5). One of type
+// groupchat is addressed to the room (XEP-0045, section 7.4).
 func (m *Message) Reply(body string) *Message {
-	return &Message{To: m.From, Type: m.Type, Body: body, Thread: m.Thread, Parent: m.Parent}
+	return &Message{To: replyTo(m.Type, m.From), Type: m.Type, Body: body, Thread: m.Thread, Parent: m.Parent}
+}
+
+// replyTo returns where the reply to a message goes.
+func replyTo(t Type, from jid.JID) jid.JID {
+	if t == TypeGroupChat {
+		return from.Bare()
+	}
+	return from
 }
 
 func (m *Message) header() Header {
@@ -65,11 +74,11 @@ func (m *Message) header() Header {
 
 func (m *Message) appendBody(dst []byte) ([]byte, error) {
 	if m.Subject != "" {
-		dst = AppendTextElement(dst, "subject", m.Subject)
+		dst = append(AppendText(append(dst, "<subject>"...), m.Subject), "</subject>"...)
 	}
 	dst = appendTexts(dst, "subject", m.Subjects)
 	if m.Body != "" {
-		dst = AppendTextElement(dst, "body", m.Body)
+		dst = append(AppendText(append(dst, "<body>"...), m.Body), "</body>"...)
 	}
 	dst = appendTexts(dst, "body", m.Bodies)
 	if m.Thread != "" {
@@ -84,9 +93,7 @@ func (m *Message) appendBody(dst []byte) ([]byte, error) {
 
 // appendTyped appends a stanza whose body is written by fn.
 func appendTyped(dst []byte, h *Header, fn func([]byte) ([]byte, error)) ([]byte, error) {
-	name := h.Kind.String()
-	dst = append(append(dst, '<'), name...)
-	dst = append(h.appendAttrs(dst), '>')
+	dst = append(h.appendStart(dst, ""), '>')
 	start := len(dst)
 	dst, err := fn(dst)
 	if err != nil {
@@ -95,8 +102,7 @@ func appendTyped(dst []byte, h *Header, fn func([]byte) ([]byte, error)) ([]byte
 	if len(dst) == start {
 		return append(dst[:start-1], "/>"...), nil
 	}
-	dst = append(append(dst, "</"...), name...)
-	return append(dst, '>'), nil
+	return append(dst, h.Kind.endTag()...), nil
 }
 
 func appendTexts(dst []byte, name string, texts []Text) []byte {
@@ -145,7 +151,7 @@ func (s *Stanza) Message() *Message {
 				m.Thread, m.Parent = e.Text(), e.Attr("parent")
 			}
 		case "error":
-			// In a stanza of another type it has no meaning.
+			// It is in m.Error; in a stanza of another type it has no meaning.
 		default:
 			m.Payloads = append(m.Payloads, e)
 		}
@@ -156,9 +162,15 @@ func (s *Stanza) Message() *Message {
 	return m
 }
 
+// maxTexts bounds how many versions of a text are looked at.
+const maxTexts = 100
+
 // appendText adds a text unless there is one in its language already: of
 // several that may not be, the first counts (RFC 6121, section 5.2.3).
 func appendText(texts []Text, e Element) []Text {
+	if len(texts) == maxTexts {
+		return texts
+	}
 	lang := e.Lang()
 	for _, t := range texts {
 		if t.Lang == lang {

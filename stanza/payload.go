@@ -44,9 +44,17 @@ func (r Raw) Element() (Element, error) {
 // AppendPayload appends one payload of any of the kinds that [New] takes, as
 // it stands inside a stanza.
 func AppendPayload(dst []byte, payload any) ([]byte, error) {
-	switch p := payload.(type) {
-	case nil:
+	if payload == nil {
 		return dst, nil
+	}
+	if v := reflect.ValueOf(payload); v.Kind() == reflect.Pointer && v.IsNil() {
+		return dst, nil
+	}
+	switch p := payload.(type) {
+	case Payload:
+		return p.AppendXML(dst)
+	case *Error:
+		return p.appendXML(dst), nil
 	case Element:
 		if p.IsZero() {
 			return dst, nil
@@ -57,15 +65,6 @@ func AppendPayload(dst []byte, payload any) ([]byte, error) {
 			return nil, fmt.Errorf("payload: %w", err)
 		}
 		return appendNeutral(dst, string(p), NSClient, nil), nil
-	}
-	if v := reflect.ValueOf(payload); v.Kind() == reflect.Pointer && v.IsNil() {
-		return dst, nil
-	}
-	switch p := payload.(type) {
-	case *Error:
-		return p.appendXML(dst), nil
-	case Payload:
-		return p.AppendXML(dst)
 	}
 	b, err := xml.Marshal(payload)
 	if err == nil {

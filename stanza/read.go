@@ -2,7 +2,6 @@ package stanza
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/etherx-go/xmpp/internal/xmltok"
@@ -47,7 +46,8 @@ func Read(el *xmltok.Elem, header *xmltok.Tag, content string) (*Stanza, error) 
 		return fromElement(elementAt(src, def, scope), content, maxDeclared+len(src))
 	}
 	s := &Stanza{Header: Header{Kind: kind}}
-	head, err := s.readStartTag(src, header, nil)
+	escaped := slices.ContainsFunc(el.Attrs, func(a xmltok.Attr) bool { return a.Escaped })
+	head, err := s.readStartTag(src, escaped, header, nil)
 	if len(s.extra) > maxDeclared+len(src) {
 		return nil, errDeclared
 	}
@@ -107,7 +107,7 @@ func fromElement(e Element, content string, budget int) (*Stanza, error) {
 		w.inner(e.src[:e.inner], e.head, e.def, e.scope)
 		s.body = string(w.dst)
 	}
-	_, err := s.readStartTag(e.src, nil, e.scope)
+	_, err := s.readStartTag(e.src, true, nil, e.scope)
 	if w.budget-len(s.extra) < 0 {
 		return nil, errDeclared
 	}
@@ -115,32 +115,37 @@ func fromElement(e Element, content string, budget int) (*Stanza, error) {
 }
 
 // readStartTag takes the header from the start tag at the beginning of src,
-// which it shares, and returns the length of the tag. The prefixes of
-// attributes are looked up in scope, or else in the stream header.
-func (s *Stanza) readStartTag(src string, header *xmltok.Tag, scope *binding) (int, error) {
+// which it shares, and returns the length of the tag. escaped says whether
+// values may need to be unescaped. The prefixes of attributes are looked up in
+// scope, or else in the stream header.
+func (s *Stanza) readStartTag(src string, escaped bool, header *xmltok.Tag, scope *binding) (int, error) {
 	var to, from error
 	var extra extraAttrs
 	var a attr
 	i, ok := a.next(src, nameEnd(src, 1))
 	for ; ok; i, ok = a.next(src, i) {
+		value := a.value
+		if escaped {
+			value = unescapeAttr(value)
+		}
 		switch {
 		case a.prefix == "":
 			switch a.local {
 			case "to":
-				s.To, to = readAddress(&a)
+				s.To, to = readAddress("to", value)
 			case "from":
-				s.From, from = readAddress(&a)
+				s.From, from = readAddress("from", value)
 			case "id":
-				s.ID = unescapeAttr(a.value)
+				s.ID = value
 			case "type":
-				s.Type = Type(unescapeAttr(a.value))
+				s.Type = Type(value)
 			case "xmlns":
 			default:
 				extra.add(&a, nil)
 			}
 		case a.prefix == "xml":
 			if a.local == "lang" {
-				s.Lang = unescapeAttr(a.value)
+				s.Lang = value
 			} else {
 				extra.add(&a, nil)
 			}
@@ -179,10 +184,10 @@ func (x *extraAttrs) add(a *attr, scope *binding) {
 	x.xml = append(append(x.xml, ' '), a.raw...)
 }
 
-func readAddress(a *attr) (jid.JID, error) {
-	j, err := jid.Parse(unescapeAttr(a.value))
+func readAddress(attr, value string) (jid.JID, error) {
+	j, err := jid.Parse(value)
 	if err != nil {
-		return j, &AddressError{Attr: a.local, Err: fmt.Errorf("%.100q: %w", a.value, err)}
+		return j, &AddressError{attr, err}
 	}
 	return j, nil
 }

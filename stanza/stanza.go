@@ -75,37 +75,36 @@ func (s *Stanza) Size() int {
 // have it as its default namespace, as the frames of a WebSocket (RFC 7395,
 // section 3.3.3) and stanzas inside other stanzas (XEP-0297).
 func (s *Stanza) AppendXML(dst []byte, xmlns string) []byte {
-	name := s.Kind.String()
-	dst = append(append(dst, '<'), name...)
-	if xmlns != "" {
-		dst = appendAttr(dst, "xmlns", xmlns)
-	}
-	dst = s.appendAttrs(dst)
+	dst = s.appendStart(dst, xmlns)
 	dst = append(dst, s.extra...)
 	if s.body == "" {
 		return append(dst, "/>"...)
 	}
 	dst = append(append(dst, '>'), s.body...)
-	dst = append(append(dst, "</"...), name...)
-	return append(dst, '>')
+	return append(dst, s.Kind.endTag()...)
 }
 
-// appendAttrs appends the attributes of the header.
-func (h *Header) appendAttrs(dst []byte) []byte {
+// appendStart appends the start tag up to where extra attributes, or its end,
+// follow.
+func (h *Header) appendStart(dst []byte, xmlns string) []byte {
+	dst = append(append(dst, '<'), h.Kind.String()...)
+	if xmlns != "" {
+		dst = appendAttr(dst, "xmlns", xmlns)
+	}
 	if h.Type != "" {
-		dst = appendAttr(dst, "type", h.Type)
+		dst = append(xmltok.AppendAttr(append(dst, " type='"...), h.Type), '\'')
 	}
 	if h.ID != "" {
-		dst = appendAttr(dst, "id", h.ID)
+		dst = append(xmltok.AppendAttr(append(dst, " id='"...), h.ID), '\'')
 	}
 	if !h.To.IsZero() {
-		dst = appendAttr(dst, "to", h.To.String())
+		dst = append(xmltok.AppendAttr(append(dst, " to='"...), h.To.String()), '\'')
 	}
 	if !h.From.IsZero() {
-		dst = appendAttr(dst, "from", h.From.String())
+		dst = append(xmltok.AppendAttr(append(dst, " from='"...), h.From.String()), '\'')
 	}
 	if h.Lang != "" {
-		dst = appendAttr(dst, "xml:lang", h.Lang)
+		dst = append(xmltok.AppendAttr(append(dst, " xml:lang='"...), h.Lang), '\'')
 	}
 	return dst
 }
@@ -145,7 +144,7 @@ func (s *Stanza) ElementCount() (n int) {
 
 // Reply returns a stanza that answers s: to and from change places, the id is
 // kept. An iq gets the type result; a message keeps its type and its thread
-// (RFC 6121, sections 5.2.2 and 5.2.5).
+// (RFC 6121, sections 5.2.2 and 5.2.5), and in a groupchat it goes to the room.
 func (s *Stanza) Reply(payloads ...any) (*Stanza, error) {
 	h := s.Header
 	h.To, h.From, h.Lang = s.From, s.To, ""
@@ -153,6 +152,7 @@ func (s *Stanza) Reply(payloads ...any) (*Stanza, error) {
 	case KindIQ:
 		h.Type = TypeResult
 	case KindMessage:
+		h.To = replyTo(s.Type, s.From)
 		if t := s.Child(NSClient, "thread"); !t.IsZero() {
 			payloads = append(payloads, t)
 		}

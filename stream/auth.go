@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/etherx-go/xmpp/sasl"
@@ -15,27 +16,69 @@ import (
 // nsChannelBinding is the namespace of XEP-0440.
 const nsChannelBinding = "urn:xmpp:sasl-cb:0"
 
+var (
+	mechanismsName = xml.Name{Space: NSSASL, Local: "mechanisms"}
+	// oldMechanisms is that of draft-miller-xmpp-core-02.
+	oldMechanisms = xml.Name{Space: NSOldSASL, Local: "mechanisms"}
+)
+
+// dialect is the namespace of an exchange: that of RFC 6120, or that of
+// draft-miller-xmpp-core-02, for which a prefix is declared on the stream header
+// that old peers match literally.
+type dialect string
+
+// element returns an element with the character data text; "" is none.
+func (d dialect) element(name, mechanism, text string) []byte {
+	b := []byte("<" + name)
+	if d == NSOldSASL {
+		name = "sasl:" + name
+		b = []byte("<" + name)
+	} else {
+		b = stanza.AppendAttr(b, "xmlns", string(d))
+	}
+	if mechanism != "" {
+		b = stanza.AppendAttr(b, "mechanism", mechanism)
+	}
+	if text == "" {
+		return append(b, "/>"...)
+	}
+	return append(b, ">"+text+"</"+name+">"...)
+}
+
+// encode returns data in base64.
+func encode(data []byte) string { return base64.StdEncoding.EncodeToString(data) }
+
+// encodeOptional does the same where data may be absent: "If the initiating
+// entity needs to send a zero-length initial response, it MUST transmit the
+// response as a single equals sign" (RFC 6120, section 6.4.2; 6.4.6 says so of
+// the data with success).
+func encodeOptional(data []byte) string {
+	if data != nil && len(data) == 0 {
+		return "="
+	}
+	return encode(data)
+}
+
 // SASL is the client's side of SASL negotiation (RFC 6120, section 6). config
 // gives what the client knows of itself; Offered, BindingTypes, TLS and Host
 // are filled in. A mechanism that the server turns out not to want is replaced
 // by the next best; wrong credentials end the negotiation with a
 // [*sasl.Failure]. needs is [Secure] unless authentication in the clear is
 // allowed.
+//
+// With a server that speaks the dialect of draft-miller-xmpp-core-02 the
+// stream goes on after success without a new header.
 func SASL(config func() sasl.ClientConfig, needs State) []Feature {
-	var fs []Feature
-	for _, ns := range []string{NSSASL, NSOldSASL} {
-		fs = append(fs, Feature{Name: xml.Name{Space: ns, Local: "mechanisms"}, Needs: needs, Not: Authenticated,
-			Negotiate: func(ctx context.Context, c *Conn, offered stanza.Element) (Outcome, error) {
-				a := clientAuth{c: c, ns: ns, config: config()}
-				return a.run(offered)
-			}})
-	}
-	return fs
+	return []Feature{{Name: mechanismsName, Aliases: []xml.Name{oldMechanisms}, Needs: needs, Not: Authenticated,
+		Negotiate: func(_ context.Context, c *Conn, offered stanza.Element) (Outcome, error) {
+			a := clientAuth{c: c, ns: dialect(offered.Name().Space), config: config()}
+			return a.run(offered)
+		}}}
 }
 
 type clientAuth struct {
 	c      *Conn
-	ns     string
+	ns     dialect
 	config sasl.ClientConfig
 }
 
@@ -47,10 +90,13 @@ func (a *clientAuth) run(offered stanza.Element) (Outcome, error) {
 		}
 	}
 	a.config.TLS = a.c.TLS()
-	a.config.AllowPlaintext = a.config.AllowPlaintext || a.c.state&Secure != 0
+	a.config.AllowPlaintext = a.config.AllowPlaintext || a.c.State()&Secure != 0
 	a.config.BindingTypes = a.bindingTypes()
 	if a.config.Host == "" {
 		a.config.Host = a.c.sent.To.Domain()
+	}
+	if a.ns == NSOldSASL && a.config.Service == "" {
+		a.config.Service = "jabber" // section 5.1.2 of the old draft
 	}
 	for {
 		name, mech, err := sasl.Choose(names, a.config)
@@ -59,26 +105,24 @@ func (a *clientAuth) run(offered stanza.Element) (Outcome, error) {
 		}
 		err = a.exchange(name, mech)
 		if err == nil {
-			// In the exchange that the old draft shows the stream goes on
-			// as it is.
 			return Outcome{State: Authenticated, Restart: a.ns == NSSASL}, nil
 		}
 		f, ok := errors.AsType[*sasl.Failure](err)
 		if !ok || f.Condition != sasl.InvalidMechanism && f.Condition != sasl.MechanismTooWeak {
 			return Outcome{}, err
 		}
-		a.config.Refuse = append(a.config.Refuse, name)
+		a.config.Refuse = append(slices.Clip(a.config.Refuse), name)
 	}
 }
 
 // bindingTypes reads what XEP-0440 announces beside the mechanisms.
 func (a *clientAuth) bindingTypes() (types []string) {
-	el := find(a.c.offered, xml.Name{Space: nsChannelBinding, Local: "sasl-channel-binding"})
-	if el.IsZero() {
-		return nil
-	}
-	for t := range el.Children() {
-		types = append(types, t.Attr("type"))
+	for _, el := range a.c.offered {
+		if el.Is(nsChannelBinding, "sasl-channel-binding") {
+			for t := range el.Children() {
+				types = append(types, t.Attr("type"))
+			}
+		}
 	}
 	return types
 }
@@ -89,16 +133,15 @@ func (a *clientAuth) exchange(name string, mech sasl.Client) error {
 	if err != nil {
 		return err
 	}
-	b := stanza.AppendAttr([]byte("<auth xmlns='"+a.ns+"'"), "mechanism", name)
-	b = append(appendInitial(append(b, '>'), initial), "</auth>"...)
+	b := a.ns.element("auth", name, encodeOptional(initial))
 	for {
 		in, err := a.c.exchange(b)
 		if err != nil {
 			return err
 		}
 		n := in.Name()
-		if n.Space != a.ns {
-			return newError(UnsupportedStanzaType, fmt.Sprintf("{%s}%s in a SASL exchange", n.Space, n.Local))
+		if in.Stanza != nil || n.Space != string(a.ns) {
+			return newError(UnsupportedStanzaType, fmt.Sprintf("{%.100s}%.100s in a SASL exchange", n.Space, n.Local))
 		}
 		switch n.Local {
 		case "success":
@@ -111,11 +154,12 @@ func (a *clientAuth) exchange(name string, mech sasl.Client) error {
 			return parseFailure(in.Element, sasl.FailureCause(mech))
 		case "challenge":
 			if b, err = a.answer(mech, in.Element.Text()); err != nil {
-				a.c.exchange([]byte("<abort xmlns='" + a.ns + "'/>"))
+				// The stream ends with err: the reply is not waited for.
+				a.c.say(a.ns.element("abort", "", ""))
 				return err
 			}
 		default:
-			return newError(UnsupportedStanzaType, "<"+n.Local+"/> in a SASL exchange")
+			return newError(UnsupportedStanzaType, fmt.Sprintf("<%.100s/> in a SASL exchange", n.Local))
 		}
 	}
 }
@@ -132,32 +176,26 @@ func (a *clientAuth) answer(mech sasl.Client, text string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := base64.StdEncoding.AppendEncode([]byte("<response xmlns='"+a.ns+"'>"), response)
-	return append(b, "</response>"...), nil
+	return a.ns.element("response", "", encode(response)), nil
 }
 
 // parseFailure reads a failure; an empty one, as the old draft shows, counts as
 // not-authorized.
 func parseFailure(el stanza.Element, cause error) error {
-	f := &sasl.Failure{Condition: sasl.NotAuthorized, Err: cause}
+	f := &sasl.Failure{Err: cause}
 	for c := range el.Children() {
 		switch n := c.Name(); {
-		case n.Local == "text":
-			f.Text = c.Text()
-		case n.Space == el.Name().Space:
+		case n.Space != el.Name().Space:
+		case n.Local != "text" && f.Condition == "":
 			f.Condition = sasl.Condition(n.Local)
+		case n.Local == "text" && f.Text == "":
+			f.Text = c.Text()
 		}
 	}
-	return f
-}
-
-// appendInitial encodes an initial response: nothing, "=" for one that is
-// empty, or base64 (RFC 6120, section 6.4.2).
-func appendInitial(dst, initial []byte) []byte {
-	if initial != nil && len(initial) == 0 {
-		return append(dst, '=')
+	if f.Condition == "" {
+		f.Condition = sasl.NotAuthorized
 	}
-	return base64.StdEncoding.AppendEncode(dst, initial)
+	return f
 }
 
 // decode reads the character data of a SASL element: nil for none, empty for
@@ -175,7 +213,7 @@ func decode(text string) ([]byte, error) {
 	case "=":
 		return []byte{}, nil
 	}
-	data, err := base64.StdEncoding.Strict().DecodeString(text)
+	data, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
 		return nil, &sasl.Failure{Condition: sasl.IncorrectEncoding, Err: err}
 	}
@@ -183,26 +221,31 @@ func decode(text string) ([]byte, error) {
 }
 
 // DefaultMaxTries is how often a client may try to authenticate on one stream:
-// "at least 2" and "not more than 5" (RFC 6120, section 6.4.5).
+// "at least 2 and no more than 5" (RFC 6120, section 6.4.5).
 const DefaultMaxTries = 5
 
-// SASLServer is the server's side of SASL negotiation.
+// SASLServer is the server's side of SASL negotiation. To a client whose stream
+// header declares the SASL namespace of draft-miller-xmpp-core-02 it also speaks
+// that dialect, and follows the namespace of its <auth/>.
 type SASLServer struct {
 	// Config gives what the server knows. TLS, Offered and BindingTypes are
 	// filled in.
 	Config sasl.ServerConfig
-	// Needs is Secure unless authentication in the clear is allowed.
+	// Needs is Secure unless authentication in the clear is allowed. Without it
+	// nothing is offered, and <auth/> fails with encryption-required.
 	Needs State
-	// MaxTries bounds the failed tries on one stream. Default 5.
+	// MaxTries bounds the failed tries on one stream. The last one is followed
+	// by a policy-violation. Default 5.
 	MaxTries int
 	// Done is called when a client has proven who it is. Where it returns an
 	// error authentication fails with it; one that is not a *sasl.Failure or
-	// sasl.Condition is not shown.
+	// sasl.Condition is not shown, but is temporary-auth-failure.
 	Done func(c *Conn, mechanism, user, authzid string) error
 	// Failed, if not nil, is called when a try has failed.
 	Failed func(c *Conn, mechanism string, err error)
 
-	tries int
+	tries    int
+	prepared string // id of the stream that Config is filled in for
 }
 
 // Features returns the features to negotiate with one client.
@@ -210,39 +253,41 @@ func (s SASLServer) Features() []Feature {
 	if s.MaxTries <= 0 {
 		s.MaxTries = DefaultMaxTries
 	}
-	a := &s
-	requests := func(ns string) []xml.Name {
-		return []xml.Name{{Space: ns, Local: "auth"}, {Space: ns, Local: "response"}, {Space: ns, Local: "abort"}}
+	var requests []xml.Name
+	for _, ns := range []string{NSSASL, NSOldSASL} {
+		for _, local := range []string{"auth", "response", "abort"} {
+			requests = append(requests, xml.Name{Space: ns, Local: local})
+		}
 	}
-	return []Feature{
-		{Name: xml.Name{Space: NSSASL, Local: "mechanisms"}, Needs: s.Needs, Not: Authenticated,
-			Requests: append(requests(NSSASL), requests(NSOldSASL)...), Offer: a.offer, Serve: a.serve},
-	}
+	return []Feature{{Name: mechanismsName, Aliases: []xml.Name{oldMechanisms}, Not: Authenticated,
+		Requests: requests, Offer: s.offer, Serve: s.serve}}
 }
 
 // prepare fills in what depends on the connection.
 func (s *SASLServer) prepare(c *Conn) {
+	if s.prepared == c.sent.ID {
+		return
+	}
+	s.prepared = c.sent.ID
 	s.Config.TLS = c.TLS()
-	s.Config.AllowPlaintext = s.Config.AllowPlaintext || c.state&Secure != 0
+	s.Config.AllowPlaintext = s.Config.AllowPlaintext || c.State()&Secure != 0
 	s.Config.BindingTypes = sasl.BindingTypes(s.Config.TLS, s.Config.Certificate)
 	s.Config.Offered = sasl.Mechanisms(s.Config)
 }
 
 func (s *SASLServer) offer(c *Conn, dst []byte) []byte {
 	s.prepare(c)
-	if len(s.Config.Offered) == 0 {
+	if len(s.Config.Offered) == 0 || c.State()&s.Needs != s.Needs {
 		return dst
 	}
-	ns := NSSASL
+	if c.sent.OldSASL {
+		dst = s.appendMechanisms(dst, NSOldSASL)
+	}
 	if c.sent.Version == (Version{}) {
-		ns = NSOldSASL
+		return dst
 	}
-	dst = append(append(append(dst, "<mechanisms xmlns='"...), ns...), "'>"...)
-	for _, m := range s.Config.Offered {
-		dst = stanza.AppendTextElement(dst, "mechanism", m)
-	}
-	dst = append(dst, "</mechanisms>"...)
-	if types := s.Config.BindingTypes; len(types) > 0 && ns == NSSASL {
+	dst = s.appendMechanisms(dst, NSSASL)
+	if types := s.Config.BindingTypes; len(types) > 0 {
 		dst = append(dst, "<sasl-channel-binding xmlns='"+nsChannelBinding+"'>"...)
 		for _, t := range types {
 			dst = append(stanza.AppendAttr(append(dst, "<channel-binding"...), "type", t), "/>"...)
@@ -252,118 +297,155 @@ func (s *SASLServer) offer(c *Conn, dst []byte) []byte {
 	return dst
 }
 
-// serve runs one try, which begins with el.
+func (s *SASLServer) appendMechanisms(dst []byte, ns string) []byte {
+	dst = append(append(append(dst, "<mechanisms xmlns='"...), ns...), "'>"...)
+	for _, m := range s.Config.Offered {
+		dst = stanza.AppendTextElement(dst, "mechanism", m)
+	}
+	return append(dst, "</mechanisms>"...)
+}
+
+// errAgain says that another <auth/> came in the middle of an exchange.
+var errAgain = errors.New("begun again")
+
+// serve runs one exchange, which begins with in.
 func (s *SASLServer) serve(ctx context.Context, c *Conn, in Incoming) (Outcome, error) {
-	n := in.Name()
-	if n.Space == NSOldSASL && !c.in.OldSASL {
+	e := &serverExchange{s: s, c: c, ns: dialect(in.Name().Space), el: in.Element}
+	if in.Stanza != nil || e.ns == NSOldSASL && !c.in.OldSASL {
 		return Outcome{}, c.unexpected(in)
 	}
-	mechanism := in.Element.Attr("mechanism")
-	if mechanism == "" && n.Space == NSOldSASL {
-		mechanism = in.Element.Attr("name") // its formal definition has this name
+	for {
+		data, err := e.try(ctx)
+		if err == nil {
+			err = c.say(e.ns.element("success", "", encodeOptional(data)))
+			return Outcome{State: Authenticated, Restart: e.ns == NSSASL, MayRestart: e.ns == NSOldSASL}, err
+		}
+		s.tries++
+		if err != errAgain {
+			err = e.fail(err)
+		} else if s.tries < s.MaxTries {
+			// "the receiving entity MUST discard the ongoing handshake and
+			// MUST process a new handshake" (RFC 6120, section 6.4.2).
+			continue
+		} else {
+			err = nil
+		}
+		if err == nil && s.tries >= s.MaxTries {
+			err = newError(PolicyViolation, "too many failed tries to authenticate")
+		}
+		return Outcome{}, err
 	}
-	e := serverExchange{c: c, prefix: "<", ns: " xmlns='" + n.Space + "'", old: n.Space == NSOldSASL}
-	if e.old {
-		e.prefix, e.ns = "<sasl:", "" // declared on the header; old peers match names literally
-	}
-	success, err := s.try(ctx, &e, mechanism, in.Element)
-	if err == nil {
-		_, err := c.writeNow(success)
-		return Outcome{State: Authenticated, Restart: !e.old}, err
-	}
+}
+
+// serverExchange is one try, or several that the client begins before the one
+// before has ended.
+type serverExchange struct {
+	s         *SASLServer
+	c         *Conn
+	ns        dialect
+	el        stanza.Element // that begins the next try
+	mechanism string
+}
+
+// fail reports a failed try. An err that is no SASL failure comes back.
+func (e *serverExchange) fail(err error) error {
 	f, ok := errors.AsType[*sasl.Failure](err)
 	if cond, isCond := errors.AsType[sasl.Condition](err); !ok && isCond {
 		f, ok = &sasl.Failure{Condition: cond, Err: err}, true
 	}
 	if !ok {
-		return Outcome{}, err
+		return err
 	}
-	s.tries++
-	if s.Failed != nil {
-		s.Failed(c, mechanism, f)
+	if e.s.Failed != nil {
+		e.s.Failed(e.c, e.mechanism, f)
 	}
-	if _, err := c.writeNow(e.failure(f)); err != nil {
-		return Outcome{}, err
+	if e.ns == NSOldSASL {
+		return e.c.say([]byte("<sasl:failure/>"))
 	}
-	if s.tries >= s.MaxTries {
-		return Outcome{}, newError(PolicyViolation, "too many failed tries to authenticate")
-	}
-	return Outcome{}, nil
-}
-
-// try runs one exchange and returns what to write at its successful end. An
-// error that is not a *sasl.Failure ends the stream.
-func (s *SASLServer) try(ctx context.Context, e *serverExchange, mechanism string, el stanza.Element) ([]byte, error) {
-	if el.Name().Local != "auth" {
-		if el.Name().Local == "abort" {
-			return nil, sasl.Aborted
-		}
-		return nil, sasl.MalformedRequest
-	}
-	if s.Config.Offered == nil {
-		s.prepare(e.c)
-	}
-	mech, err := sasl.NewServer(mechanism, s.Config)
-	if err != nil {
-		return nil, err
-	}
-	response, err := decode(el.Text())
-	for err == nil {
-		challenge, done, err := mech.Next(ctx, response)
-		if err != nil {
-			return nil, err
-		}
-		if done {
-			if err := s.Done(e.c, mechanism, mech.Username(), mech.AuthzID()); err != nil {
-				return nil, err
-			}
-			return e.append("success", challenge), nil
-		}
-		if response, err = e.next(challenge); err != nil {
-			return nil, err
-		}
-	}
-	return nil, err
-}
-
-// serverExchange writes and reads the elements of an exchange, in the
-// namespace that the client uses.
-type serverExchange struct {
-	c          *Conn
-	prefix, ns string
-	old        bool
-}
-
-func (e *serverExchange) append(name string, data []byte) []byte {
-	b := append(append(append([]byte(e.prefix), name...), e.ns...), '>')
-	b = base64.StdEncoding.AppendEncode(b, data)
-	return append(append(append(append(b, '<', '/'), e.prefix[1:]...), name...), '>')
-}
-
-func (e *serverExchange) failure(f *sasl.Failure) []byte {
-	if e.old {
-		return []byte("<sasl:failure/>")
-	}
-	b := append([]byte("<failure"+e.ns+"><"), f.Condition...)
+	b := append([]byte("<failure xmlns='"+NSSASL+"'><"), f.Condition...)
 	b = append(b, "/>"...)
 	if f.Text != "" {
 		b = stanza.AppendText(append(b, "<text xml:lang='en'>"...), f.Text)
 		b = append(b, "</text>"...)
 	}
-	return append(b, "</failure>"...)
+	return e.c.say(append(b, "</failure>"...))
+}
+
+// try runs one exchange and returns the data to send with success. An error
+// that is neither a SASL failure nor errAgain ends the stream.
+func (e *serverExchange) try(ctx context.Context) ([]byte, error) {
+	mech, response, err := e.begin()
+	for err == nil {
+		var out []byte
+		var done bool
+		if out, done, err = mech.Next(ctx, response); err != nil {
+			break
+		}
+		if done {
+			return out, e.done(mech)
+		}
+		response, err = e.next(out)
+	}
+	return nil, err
+}
+
+// begin reads what begins a try.
+func (e *serverExchange) begin() (sasl.Server, []byte, error) {
+	switch e.el.Name().Local {
+	case "abort":
+		return nil, nil, sasl.Aborted
+	case "response":
+		return nil, nil, sasl.MalformedRequest
+	}
+	e.mechanism = e.el.Attr("mechanism")
+	e.s.prepare(e.c)
+	cfg := e.s.Config
+	if e.ns == NSOldSASL {
+		if e.mechanism == "" {
+			e.mechanism = e.el.Attr("name") // its formal definition has this name
+		}
+		if cfg.Services == nil {
+			cfg.Services = []string{"xmpp", "jabber"}
+		}
+	}
+	if e.c.State()&e.s.Needs != e.s.Needs {
+		return nil, nil, sasl.EncryptionRequired
+	}
+	mech, err := sasl.NewServer(e.mechanism, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	response, err := decode(e.el.Text())
+	return mech, response, err
+}
+
+// done asks whether the client is wanted.
+func (e *serverExchange) done(mech sasl.Server) error {
+	if e.s.Done == nil {
+		return nil
+	}
+	err := e.s.Done(e.c, e.mechanism, mech.Username(), mech.AuthzID())
+	_, isFailure := errors.AsType[*sasl.Failure](err)
+	_, isCondition := errors.AsType[sasl.Condition](err)
+	if err != nil && !isFailure && !isCondition {
+		return &sasl.Failure{Condition: sasl.TemporaryAuthFailure, Err: err}
+	}
+	return err
 }
 
 // next sends a challenge and returns the response.
 func (e *serverExchange) next(challenge []byte) ([]byte, error) {
-	in, err := e.c.exchange(e.append("challenge", challenge))
+	in, err := e.c.exchange(e.ns.element("challenge", "", encode(challenge)))
 	if err != nil {
 		return nil, err
 	}
-	n := in.Name()
-	if e.old != (n.Space == NSOldSASL) || in.Stanza != nil || n.Space != NSSASL && n.Space != NSOldSASL {
+	if in.Stanza != nil || in.Name().Space != string(e.ns) {
 		return nil, e.c.unexpected(in)
 	}
-	switch n.Local {
+	switch in.Name().Local {
+	case "auth":
+		e.el = in.Element
+		return nil, errAgain
 	case "abort":
 		return nil, sasl.Aborted
 	case "response":
@@ -373,5 +455,5 @@ func (e *serverExchange) next(challenge []byte) ([]byte, error) {
 		}
 		return data, err
 	}
-	return nil, sasl.MalformedRequest
+	return nil, e.c.unexpected(in)
 }

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"encoding/xml"
+	"errors"
 	"fmt"
 
 	"github.com/etherx-go/xmpp/jid"
@@ -16,7 +17,8 @@ var (
 
 // Bind is the client's side of resource binding (RFC 6120, section 7). It asks
 // for the resource, or leaves the choice to the server if resource is empty,
-// and reports the full address that the server gave.
+// and reports the full address that the server gave. A server that refuses
+// gives a [*stanza.Error].
 func Bind(resource string, bound func(jid.JID)) Feature {
 	return Feature{Name: bindName, Needs: Authenticated, Not: Ready,
 		Negotiate: func(_ context.Context, c *Conn, _ stanza.Element) (Outcome, error) {
@@ -30,26 +32,54 @@ func Bind(resource string, bound func(jid.JID)) Feature {
 			if err != nil {
 				return Outcome{}, fmt.Errorf("stream: bind: %w", err)
 			}
-			j, err := jid.Parse(reply.Child(NSBind, "bind").ChildText(NSBind, "jid"))
-			if err != nil || !j.IsFull() {
-				return Outcome{}, fmt.Errorf("stream: bind: the server gave the address %q: %w", j, err)
+			j, err := boundTo(reply)
+			if err != nil {
+				return Outcome{}, err
 			}
-			bound(j.Clone())
+			if bound != nil {
+				bound(j)
+			}
 			return Outcome{State: Ready}, nil
 		}}
 }
 
-// request sends an iq during the negotiation and waits for its reply.
+// boundTo reads the address in the reply to bind.
+func boundTo(reply *stanza.Stanza) (jid.JID, error) {
+	text := reply.Child(NSBind, "bind").ChildText(NSBind, "jid")
+	j, err := jid.Parse(text)
+	if err == nil && !j.IsFull() {
+		err = errors.New("it has no resource")
+	}
+	if err != nil {
+		return j, fmt.Errorf("stream: bind: the server gave the address %.100q: %w", text, err)
+	}
+	return j.Clone(), nil
+}
+
+// request sends an iq during the negotiation and waits for its reply. What else
+// comes before is kept for Next.
 func (c *Conn) request(b []byte, id string) (*stanza.Stanza, error) {
 	in, err := c.exchange(b)
 	for err == nil {
-		if st := in.Stanza; st != nil && st.Kind == stanza.KindIQ && st.ID == id && st.Type.IsResponse() {
+		st := in.Stanza
+		if st != nil && st.Kind == stanza.KindIQ && st.ID == id && st.Type.IsResponse() {
 			return st, st.Err()
 		}
+		size := len(in.Element.Raw())
+		if st != nil {
+			size = st.Size()
+		}
+		if c.earlySize += size; c.earlySize > maxEarly {
+			return nil, newError(PolicyViolation, "too much before the reply to "+id)
+		}
+		c.early = append(c.early, in)
 		in, err = c.receive()
 	}
 	return nil, err
 }
+
+// maxEarly bounds what is kept for Next during the negotiation.
+const maxEarly = 4 << 20
 
 // ServeBind is the server's side of resource binding. bind is called with the
 // resource that the client asks for, "" if it leaves the choice; it returns the
@@ -66,9 +96,9 @@ func ServeBind(bind func(ctx context.Context, resource string) (jid.JID, error))
 			if err != nil {
 				return Outcome{}, c.replyError(in, err)
 			}
-			b := append([]byte("<iq type='result'"), stanza.AppendAttr(nil, "id", st.ID)...)
+			b := stanza.AppendAttr([]byte("<iq type='result'"), "id", st.ID)
 			b = stanza.AppendTextElement(append(b, "><bind xmlns='"+NSBind+"'>"...), "jid", j.String())
-			return Outcome{State: Ready}, c.force(item{raw: string(b) + "</bind></iq>"})
+			return Outcome{State: Ready}, c.say(append(b, "</bind></iq>"...))
 		}}
 }
 
@@ -86,8 +116,7 @@ func (c *Conn) Answer(in Incoming, fn func(*stanza.Stanza) (any, error)) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.writeNow(reply.AppendXML(nil, c.frameNS))
-	return err
+	return c.say(reply.AppendXML(nil, c.frameNS))
 }
 
 // replyError answers an iq with an error while the negotiation goes on.
@@ -96,8 +125,7 @@ func (c *Conn) replyError(in Incoming, err error) error {
 	if in.Stanza == nil || !in.Stanza.Type.IsRequest() {
 		return c.unexpected(in)
 	}
-	_, err = c.writeNow(in.Stanza.ErrorReply(err).AppendXML(nil, c.frameNS))
-	return err
+	return c.say(in.Stanza.ErrorReply(err).AppendXML(nil, c.frameNS))
 }
 
 // Session is the client's side of the session of RFC 3921, section 3: servers

@@ -5,49 +5,72 @@ import (
 	"errors"
 	"io"
 	"time"
+
+	"github.com/etherx-go/xmpp/stanza"
 )
 
 const (
-	// closeTimeout bounds what closing a failed stream may take.
-	closeTimeout = 5 * time.Second
-	// lingerTimeout and lingerBytes bound how long, after a stream error, the
-	// rest of the peer's input is read and thrown away. Closing at once would
-	// make TCP reset the connection, and the peer might never see the error.
-	lingerTimeout = 2 * time.Second
-	lingerBytes   = 1 << 20
+	// lingerBytes bounds how much of the peer's input is read and thrown away
+	// after a stream error. Closing at once would make TCP reset the
+	// connection, and the peer might never see the error.
+	lingerBytes = 1 << 20
+	// refuseTimeout is the CloseTimeout of [Refuse].
+	refuseTimeout = time.Second
 )
+
+// past is a deadline that is over.
+var past = time.Unix(1, 0)
 
 // Fail ends the stream because of err: it sends what is queued, a stream error
 // where err is one that was found here, and the closing tag, and closes the
-// connection. That takes a few seconds at the most, less if the connection is
-// gone already. Call it from the goroutine that calls Next, when Next has
-// returned an error or will not be called again.
+// connection. An err that is not of a stream is internal-server-error for the
+// peer if this is the receiving side, and no error if it is the initiator. When
+// the connection itself has failed nothing is sent.
+//
+// Fail takes at most the CloseTimeout. Call it from the goroutine that calls
+// Next, when Next has returned an error or will not be called again.
 func (c *Conn) Fail(err error) {
 	defer c.Close()
-	e, isStream := errors.AsType[*Error](err)
-	cond, isCond := errors.AsType[Condition](err)
-	switch {
-	case isStream && !e.Remote:
-		c.sendEnd(e)
-	case isCond && !isStream:
-		c.sendEnd(&Error{Condition: cond})
-	case isStream, err == io.EOF:
-		c.sendEnd(nil)
-	default:
-		return // the connection itself has failed
+	if c.readFailed {
+		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	e := c.ending(err)
+	c.sendEnd(e)
+	ctx, cancel := context.WithTimeout(context.Background(), c.cfg.CloseTimeout)
 	defer cancel()
-	if c.flush(ctx) == nil && err != io.EOF {
-		c.linger()
+	if c.flush(ctx) == nil && e != nil {
+		c.linger(ctx)
 	}
+}
+
+// ending returns the stream error to send because of err, nil for none.
+func (c *Conn) ending(err error) *Error {
+	e, isStream := errors.AsType[*Error](err)
+	_, isCondition := errors.AsType[Condition](err)
+	switch {
+	case isStream && e.Remote, !isStream && isOrderly(err):
+		return nil
+	case isStream, isCondition, !c.initiator:
+		return AsError(err)
+	}
+	return nil
+}
+
+// isOrderly reports whether err is no fault of anybody: one side wants to end
+// the stream, or TLS could not be had.
+func isOrderly(err error) bool {
+	_, isTLS := errors.AsType[*TLSError](err)
+	return err == nil || isTLS || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, context.Canceled) ||
+		errors.Is(err, ErrClosed) || errors.Is(err, ErrPeerClosed)
 }
 
 // Shutdown closes the stream in order (RFC 6120, section 4.4): what is queued
 // is sent, then the stream error if there is one, then the closing tag; then it
 // waits until the peer has closed its side, and closes the connection. When ctx
-// ends before, the connection is closed at once and the error is that of ctx.
-// Another goroutine must be calling Next meanwhile.
+// ends before, the connection is closed at once and the error is that of ctx;
+// when the connection fails before all is written, the error says why. Another
+// goroutine must be calling Next meanwhile.
 func (c *Conn) Shutdown(ctx context.Context, reason *Error) error {
 	defer c.Close()
 	c.sendEnd(reason)
@@ -65,58 +88,76 @@ func (c *Conn) Shutdown(ctx context.Context, reason *Error) error {
 // Close closes the connection at once. What is queued is not sent; Unsent
 // returns it.
 func (c *Conn) Close() error {
-	c.out.fail(ErrClosed, nil)
+	c.out.fail(ErrClosed)
 	return c.tr.Close()
 }
 
 // Refuse answers a connection that is not to be served with a stream error, and
-// closes it.
+// closes it. That takes a second at the most.
 func Refuse(tr Transport, err error) {
-	cfg := Config{}.withDefaults()
+	cfg := Config{CloseTimeout: refuseTimeout}.withDefaults()
 	newConn(tr, &cfg, false).Fail(AsError(err))
 }
 
 // Closing reports whether the closing tag has been sent, or is about to be.
-func (c *Conn) Closing() bool { return c.closing.Load() }
+func (c *Conn) Closing() bool {
+	final, _ := c.out.status()
+	return final
+}
 
-// sendEnd queues the last things that this side says.
+// sendEnd queues the last things that this side says, once.
 func (c *Conn) sendEnd(e *Error) {
-	if c.closing.Swap(true) {
-		return
-	}
 	var b []byte
-	if c.sent.Content == "" {
+	if !c.opened {
 		// "If the error is triggered by the initial stream header, the
 		// receiving entity MUST still send the opening <stream> tag" (RFC
 		// 6120, section 4.9.1.2).
 		if c.initiator {
 			return
 		}
-		h := Header{Content: c.in.Content, ID: newID(), Version: V1, To: c.in.From, From: c.in.To, Lang: "en"}
-		if h.Content == "" {
-			h.Content = "jabber:client"
-		}
-		c.sent = h
-		b = h.appendXML(b)
+		b = c.opening().appendXML(b)
 	}
 	if e != nil {
-		b = e.appendXML(b, c.sent.Version == Version{})
+		b = e.appendXML(b, c.sent.Version == Version{} || c.headed && c.in.Version == Version{})
 	}
-	b = append(b, "</stream:stream>"...)
-	c.force(item{raw: string(b)})
+	c.tryPut(item{raw: string(append(b, "</stream:stream>"...))}, last)
 }
 
-// flush waits until all is written, and lets nothing more be queued.
+// opening returns the header of a stream that is opened only to be closed. It
+// becomes the one that was sent.
+func (c *Conn) opening() *Header {
+	if c.sent.ID == "" {
+		// It has no from: that would have to be a name of this host (section
+		// 4.9.1.3), which is not known here.
+		c.sent = Header{Content: c.in.Content, ID: newID(), Version: V1, To: c.in.From, Lang: "en"}
+		if !stanza.IsContentNamespace(c.in.Content) {
+			c.sent.Content = stanza.NSClient
+		}
+		if c.headed {
+			c.sent.Version = lower(V1, c.in.Version)
+		}
+	}
+	c.opened = true
+	return &c.sent
+}
+
+// flush waits until all is written.
 func (c *Conn) flush(ctx context.Context) error {
 	select {
 	case <-c.out.drained():
-		return nil
+		_, err := c.out.status()
+		return err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func (c *Conn) linger() {
-	c.tr.SetReadDeadline(time.Now().Add(lingerTimeout))
+// linger lets the peer read the error, until it closes the connection too.
+func (c *Conn) linger(ctx context.Context) {
+	if cw, ok := c.tr.(interface{ CloseWrite() error }); ok {
+		cw.CloseWrite()
+	}
+	deadline, _ := ctx.Deadline()
+	c.tr.SetReadDeadline(deadline)
 	io.CopyN(io.Discard, c.tr, lingerBytes)
 }

@@ -3,6 +3,7 @@ package stream
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -18,40 +19,58 @@ const (
 	DefaultNegotiationTimeout = 60 * time.Second
 	DefaultWriteTimeout       = 30 * time.Second
 	DefaultStanzaTimeout      = 60 * time.Second
+	DefaultCloseTimeout       = 5 * time.Second
 	DefaultMaxStanza          = 256 << 10
 	DefaultMaxUnauthenticated = 16 << 10
 	DefaultMaxOutbox          = 4 << 20
 )
 
 // Config is what both roles need of a stream. Zero values are the defaults; a
-// Config is not changed and may be shared.
+// Config is not changed and may be shared. What breaks one of the limits gets
+// the stream error policy-violation, what breaks a timeout connection-timeout.
 type Config struct {
-	// NegotiationTimeout bounds the time from the first header to the end of
-	// the negotiation. Default 60 s.
+	// NegotiationTimeout bounds the time from the call of [Initiate] or
+	// [Accept] to the end of the negotiation, TLS handshake and all restarts
+	// included. Default 60 s.
 	NegotiationTimeout time.Duration
-	// WriteTimeout bounds how long the peer may take nothing of what is
-	// written to it. Default 30 s.
+	// WriteTimeout bounds how long the peer may take for one write of at most
+	// 16 KiB and one stanza. Default 30 s.
 	WriteTimeout time.Duration
 	// StanzaTimeout bounds how long the peer may take to send the rest of a
-	// stanza that it has begun. Default 60 s.
+	// stanza that it has begun, once the stream is [Ready]. Default 60 s.
 	StanzaTimeout time.Duration
-	// MaxStanza bounds a received stanza, in bytes. Default 256 KiB, -1 = no
-	// limit. RFC 6120, section 13.12, asks for at least 10000.
+	// CloseTimeout bounds what [Conn.Fail] takes to send the error and to let
+	// the peer read it. Default 5 s.
+	CloseTimeout time.Duration
+
+	// MaxStanza bounds a received first-level element, in bytes. Default
+	// 256 KiB, -1 = no limit but 1 GiB. RFC 6120, section 13.12, asks for at
+	// least 10000.
 	MaxStanza int
-	// MaxUnauthenticated is what MaxStanza is before the peer has
-	// authenticated. Default 16 KiB.
+	// MaxUnauthenticated is what counts in place of MaxStanza until the stream
+	// is [Authenticated], for the stream header too. Default 16 KiB, or
+	// MaxStanza if that is less; -1 = no limit but 1 GiB.
 	MaxUnauthenticated int
 	// MaxDepth, MaxAttributes and MaxElements bound the nesting, the
-	// attributes of one element, and the elements of one received stanza.
-	// Defaults 128, 64 and 10000.
+	// attributes of one element (namespace declarations included), and the
+	// elements inside one received stanza, at all times. Defaults 128, 64 and
+	// 10000.
 	MaxDepth, MaxAttributes, MaxElements int
-	// MaxOutbox bounds what waits to be written, in bytes. Default 4 MiB.
+	// MaxOutbox bounds what waits to be written, in bytes. Default 4 MiB, -1 =
+	// no limit. A single stanza is taken however large it is.
 	MaxOutbox int
+
 	// AcceptUTF16 takes input in UTF-16 too, which RFC 6120 has no more but
 	// draft-miller-xmpp-core-02, section 7.4, asks for.
 	AcceptUTF16 bool
-	// Trace, if not nil, is called with what is received and sent, secrets
-	// taken out. It must not keep the bytes and must not block.
+	// Content is the content namespace of a peer's header that declares none,
+	// because the peer declares it on each stanza (RFC 6120, section 4.8.2).
+	// It is for [Accept]. Default jabber:client.
+	Content string
+	// Trace, if not nil, is called with everything that is received and sent,
+	// piece by piece, secrets taken out. It is called by the goroutine that
+	// reads and by those that write, perhaps at the same time. It must not
+	// keep the bytes and must not block.
 	Trace func(sent bool, xml []byte)
 }
 
@@ -64,11 +83,18 @@ func (c Config) withDefaults() Config {
 	def(&c.NegotiationTimeout, DefaultNegotiationTimeout)
 	def(&c.WriteTimeout, DefaultWriteTimeout)
 	def(&c.StanzaTimeout, DefaultStanzaTimeout)
+	def(&c.CloseTimeout, DefaultCloseTimeout)
 	if c.MaxStanza == 0 {
 		c.MaxStanza = DefaultMaxStanza
 	}
 	if c.MaxUnauthenticated == 0 {
 		c.MaxUnauthenticated = DefaultMaxUnauthenticated
+		if c.MaxStanza > 0 {
+			c.MaxUnauthenticated = min(c.MaxUnauthenticated, c.MaxStanza)
+		}
+	}
+	if c.Content == "" {
+		c.Content = stanza.NSClient
 	}
 	if c.MaxOutbox == 0 {
 		c.MaxOutbox = DefaultMaxOutbox
@@ -86,8 +112,14 @@ const (
 	Ready                           // stanzas may flow
 )
 
-// Conn is one stream in both directions. Next is for one goroutine at a time;
-// all other methods are safe for concurrent use once the stream is negotiated.
+// Conn is one stream in both directions. Next and Fail are for one goroutine at
+// a time; all other methods are safe for concurrent use once the stream is
+// negotiated.
+//
+// Until the stream is negotiated, the NegotiationTimeout of the [Config] bounds
+// it, and MaxUnauthenticated what is read; from then on StanzaTimeout bounds
+// each stanza that has begun, and MaxStanza its size. How long nothing at all
+// may come is for the owner to say, with the help of [Conn.Activity].
 type Conn struct {
 	tr        Transport
 	sc        *xmltok.Scanner
@@ -96,14 +128,21 @@ type Conn struct {
 	out       outbox
 	frameNS   string // declared on each stanza; only for framings that need it
 	initiator bool
-	state     State
-	in        Header // what the peer sent
-	sent      Header // what was sent; its Content is "" before
+	state     atomic.Uint32 // a State
+	in        Header        // what the peer sent
+	headed    bool          // the peer has sent a header
+	sent      Header        // what is, or will be, sent
+	opened    bool          // sent has been sent
 	activity  atomic.Uint32
 	offered   []stanza.Element // by the peer, during the negotiation
-	closing   atomic.Bool
+	early     []Incoming       // received during the negotiation, for Next
+	earlySize int
 	ended     chan struct{} // closed when Next has returned an error
 	endOnce   sync.Once
+	// readFailed: the transport has failed. Only for the reading goroutine.
+	readFailed bool
+	// cut: the negotiation is to end, all deadlines are over.
+	cut atomic.Bool
 }
 
 func newConn(tr Transport, cfg *Config, initiator bool) *Conn {
@@ -114,7 +153,7 @@ func newConn(tr Transport, cfg *Config, initiator bool) *Conn {
 	c.out.limit = cfg.MaxOutbox
 	p, ok := tr.(interface{ Private() bool })
 	if tr.TLS() != nil || ok && p.Private() {
-		c.state |= Secure
+		c.state.Store(uint32(Secure))
 	}
 	return c
 }
@@ -130,7 +169,7 @@ func (c *Conn) Transport() Transport { return c.tr }
 func (c *Conn) TLS() *tls.ConnectionState { return c.tr.TLS() }
 
 // State returns what the negotiation has reached.
-func (c *Conn) State() State { return c.state }
+func (c *Conn) State() State { return State(c.state.Load()) }
 
 // Received returns the last stream header that the peer sent.
 func (c *Conn) Received() Header { return c.in }
@@ -139,7 +178,7 @@ func (c *Conn) Received() Header { return c.in }
 func (c *Conn) Sent() Header { return c.sent }
 
 // Activity returns a number that changes whenever something is received, be it
-// white space.
+// white space or a part of a stanza.
 func (c *Conn) Activity() uint32 { return c.activity.Load() }
 
 // Ended returns a channel that is closed when Next has returned an error that
@@ -147,14 +186,24 @@ func (c *Conn) Activity() uint32 { return c.activity.Load() }
 func (c *Conn) Ended() <-chan struct{} { return c.ended }
 
 // Next waits for the next element and returns it: as a stanza if it is one,
-// as an Element otherwise. White space between elements is passed over.
+// as an Element otherwise. White space between elements is passed over. A
+// stanza without xml:lang gets that of the peer's header, if the peer is the
+// initiator (RFC 6120, section 4.7.4).
 //
 // The error is io.EOF when the peer has closed the stream, an [*Error] with
 // Remote set when it sent a stream error, a [*stanza.AddressError] together
 // with a stanza whose to or from is malformed, after which Next can be called
 // again. Every other error ends the stream: bad input is an [*Error], for
-// which [Conn.Fail] is to be called.
+// which [Conn.Fail] is to be called. An error that wraps io.ErrUnexpectedEOF
+// says that the connection ended and the stream did not.
 func (c *Conn) Next() (*stanza.Stanza, stanza.Element, error) {
+	if len(c.early) > 0 {
+		in := c.early[0]
+		if c.early = c.early[1:]; len(c.early) == 0 {
+			c.early = nil
+		}
+		return in.Stanza, in.Element, nil
+	}
 	st, el, err := c.next()
 	if err != nil && st == nil {
 		c.endOnce.Do(func() { close(c.ended) })
@@ -170,9 +219,10 @@ func (c *Conn) next() (*stanza.Stanza, stanza.Element, error) {
 		}
 		switch ev {
 		case xmltok.Close:
+			c.trace(false, []byte("</stream:stream>"))
 			return nil, stanza.Element{}, io.EOF
-		case xmltok.Open:
-			return nil, stanza.Element{}, newError(BadFormat, "unexpected stream header")
+		case xmltok.Space:
+			c.trace(false, []byte(" "))
 		case xmltok.Element:
 			return c.element()
 		}
@@ -182,15 +232,22 @@ func (c *Conn) next() (*stanza.Stanza, stanza.Element, error) {
 // event reads the next event of the scanner.
 func (c *Conn) event() (xmltok.Event, error) {
 	ev, err := c.sc.Next()
-	c.activity.Add(1)
 	if c.src.timed {
 		c.src.timed = false
-		c.tr.SetReadDeadline(time.Time{})
+		c.setReadDeadline(time.Time{})
 	}
 	if err != nil {
 		return 0, c.readError(err)
 	}
 	return ev, nil
+}
+
+// setReadDeadline sets the deadline for reading, unless it is over for good.
+func (c *Conn) setReadDeadline(t time.Time) {
+	c.tr.SetReadDeadline(t)
+	if c.cut.Load() {
+		c.tr.SetReadDeadline(past)
+	}
 }
 
 // readError puts what the scanner or the transport said into the words of
@@ -202,6 +259,7 @@ func (c *Conn) readError(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return &Error{Condition: ConnectionTimeout, Text: "nothing more came in time", Err: err}
 	}
+	c.readFailed = true
 	if err == io.EOF {
 		// The connection ended without </stream:stream>.
 		return io.ErrUnexpectedEOF
@@ -212,16 +270,25 @@ func (c *Conn) readError(err error) error {
 // element returns the element that the scanner has just found.
 func (c *Conn) element() (*stanza.Stanza, stanza.Element, error) {
 	raw := c.sc.Element()
-	if c.cfg.Trace != nil {
-		c.cfg.Trace(false, redact(raw.Raw))
-	}
+	c.trace(false, raw.Raw)
 	st, err := stanza.Read(raw, c.sc.Root(), c.in.Content)
 	if !errors.Is(err, stanza.ErrNotStanza) {
+		if st == nil {
+			return nil, stanza.Element{}, c.readError(err)
+		}
+		if st.Lang == "" && !c.initiator {
+			st.Lang = c.in.Lang
+		}
 		return st, stanza.Element{}, err
 	}
 	el := stanza.ReadElement(raw, c.sc.Root())
-	if el.Is(NS, "error") {
+	switch {
+	case el.Is(NS, "error"):
 		return nil, el, parseError(el)
+	case string(raw.NS) != c.in.Content && stanza.IsContentNamespace(raw.NS):
+		// "it MUST close the stream with an <invalid-namespace/> stream
+		// error" (RFC 6120, section 4.8.3).
+		return nil, el, newError(InvalidNamespace, fmt.Sprintf("%s on a stream of %s", raw.NS, c.in.Content))
 	}
 	return nil, el, nil
 }
@@ -236,11 +303,18 @@ type source struct {
 }
 
 func (s *source) Read(p []byte) (int, error) {
-	if c := s.c; c.state&Ready != 0 && !s.timed && c.sc.Buffered() > 0 {
+	if c := s.c; !s.timed && c.sc.Buffered() > 0 && c.State()&Ready != 0 {
 		s.timed = true
-		c.tr.SetReadDeadline(time.Now().Add(c.cfg.StanzaTimeout))
+		c.setReadDeadline(time.Now().Add(c.cfg.StanzaTimeout))
 	}
-	return s.c.tr.Read(p)
+	return s.count(s.c.tr.Read(p))
+}
+
+func (s *source) count(n int, err error) (int, error) {
+	if n > 0 {
+		s.c.activity.Add(1)
+	}
+	return n, err
 }
 
 // lazyReader is a transport that needs no buffer while it waits, if Lazy says
@@ -254,9 +328,9 @@ type lazyReader interface {
 // transport that cannot wait without a buffer is given one byte to wait with.
 func (s *source) ReadLazy(alloc func() []byte, free func()) (int, error) {
 	if l, ok := s.c.tr.(lazyReader); ok && l.Lazy() {
-		return l.ReadLazy(alloc, free)
+		return s.count(l.ReadLazy(alloc, free))
 	}
-	n, err := s.c.tr.Read(s.one[:])
+	n, err := s.count(s.c.tr.Read(s.one[:]))
 	if n > 0 {
 		alloc()[0] = s.one[0]
 	}

@@ -245,6 +245,12 @@ func TestDialZero(t *testing.T) {
 		t.Errorf("the transport is over a %T", tr.(*netTransport).Conn)
 	}
 	readGreeting(t, tr)
+
+	d.Addr = strings.Replace(addr, "127.0.0.1", "localhost", 1)
+	if tr, err = d.Dial(t.Context(), "example.com"); err != nil {
+		t.Fatal(err)
+	}
+	readGreeting(t, tr)
 }
 
 // TestDialNames checks what DialContext is given.

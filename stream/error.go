@@ -78,12 +78,12 @@ type Error struct {
 	App        stanza.Raw // application-specific condition, "" if there is none
 	Remote     bool       // the peer sent it; false: it was found here
 	// Name is the condition as the peer wrote it, where it is not a defined
-	// one and Condition says undefined-condition.
+	// one and Condition says undefined-condition. It is not sent.
 	Name string
 	Err  error // what was found, for the log; not sent
 }
 
-// Errorf-like constructor for errors that are found here.
+// newError makes an error that is found here; the text goes to the peer.
 func newError(c Condition, text string) *Error { return &Error{Condition: c, Text: text} }
 
 // Error describes the error in one line.
@@ -131,6 +131,7 @@ func AsError(err error) *Error {
 	return &Error{Condition: InternalServerError, Err: err}
 }
 
+// conditionOf returns the condition for bad input of a class.
 func conditionOf(c xmltok.Class) Condition {
 	switch c {
 	case xmltok.Restricted:
@@ -146,26 +147,29 @@ func conditionOf(c xmltok.Class) Condition {
 }
 
 // appendXML appends the error element. An old peer (no version on its stream)
-// knows no conditions: it gets the text directly inside, as
-// draft-miller-xmpp-core-02, section 4.5, has it.
+// knows no conditions: it gets the text directly inside, as draft-miller-xmpp-
+// core-02, section 4.5, has it, and the condition behind it.
 func (e *Error) appendXML(dst []byte, old bool) []byte {
+	cond := e.Condition
+	if !defined[cond] {
+		cond = UndefinedCondition
+	}
 	dst = append(dst, "<stream:error>"...)
 	if old {
 		text := e.Text
 		if text == "" {
-			text = string(e.Condition)
+			text = string(cond)
 		}
 		dst = stanza.AppendText(dst, text)
-		return append(dst, "</stream:error>"...)
 	}
-	dst = append(append(append(dst, '<'), e.Condition...), " xmlns='"+NSErrors+"'"...)
+	dst = append(append(append(dst, '<'), cond...), " xmlns='"+NSErrors+"'"...)
 	if e.Host != "" {
 		dst = stanza.AppendText(append(dst, '>'), e.Host)
-		dst = append(append(append(dst, "</"...), e.Condition...), '>')
+		dst = append(append(append(dst, "</"...), cond...), '>')
 	} else {
 		dst = append(dst, "/>"...)
 	}
-	if e.Text != "" {
+	if e.Text != "" && !old {
 		lang := e.Lang
 		if lang == "" {
 			lang = "en"
@@ -174,7 +178,9 @@ func (e *Error) appendXML(dst []byte, old bool) []byte {
 		dst = append(stanza.AppendText(append(dst, '>'), e.Text), "</text>"...)
 	}
 	if e.App != "" {
-		dst, _ = stanza.AppendPayload(dst, e.App)
+		if b, err := stanza.AppendPayload(dst, e.App); err == nil {
+			dst = b
+		}
 	}
 	return append(dst, "</stream:error>"...)
 }
@@ -191,7 +197,9 @@ func parseError(el stanza.Element) *Error {
 		case n.Space == NSErrors && !found:
 			found = true
 			e.setCondition(n.Local)
-			e.Host = strings.TrimSpace(c.Text())
+			if e.Condition == SeeOtherHost {
+				e.Host = strings.TrimSpace(c.Text())
+			}
 		case e.App == "":
 			e.App = c.Raw()
 		}

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,7 +12,8 @@ import (
 )
 
 // Version of a stream (RFC 6120, section 4.7.5). The zero Version stands for a
-// header without one: the peer speaks as in the time before RFC 3920.
+// header without one, or with one below 1.0: the peer speaks as in the time
+// before RFC 3920.
 type Version struct{ Major, Minor uint16 }
 
 // V1 is the version of RFC 6120.
@@ -30,33 +32,66 @@ func (v Version) Less(w Version) bool {
 	return v.Major < w.Major || v.Major == w.Major && v.Minor < w.Minor
 }
 
+// lower returns the lower of two versions.
+func lower(v, w Version) Version {
+	if w.Less(v) {
+		return w
+	}
+	return v
+}
+
+// parseVersion reads a version attribute. Numbers that are too large count as
+// the largest, for what matters is only which version is lower.
 func parseVersion(s string) (Version, error) {
 	if s == "" {
 		return Version{}, nil
 	}
 	major, minor, ok := strings.Cut(s, ".")
-	a, err1 := strconv.ParseUint(major, 10, 16)
-	b, err2 := strconv.ParseUint(minor, 10, 16)
-	if !ok || err1 != nil || err2 != nil {
+	a, ok1 := parseNumber(major)
+	b, ok2 := parseNumber(minor)
+	if !ok || !ok1 || !ok2 {
 		return Version{}, newError(UnsupportedVersion, fmt.Sprintf("version %.20q is not two numbers", s))
 	}
-	return Version{uint16(a), uint16(b)}, nil
+	if v := (Version{a, b}); !v.Less(V1) {
+		return v, nil
+	}
+	return Version{}, nil
+}
+
+func parseNumber(s string) (uint16, bool) {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return uint16(n), err == nil || errors.Is(err, strconv.ErrRange)
 }
 
 // Header is a stream header (RFC 6120, section 4.7).
 type Header struct {
 	To, From jid.JID
-	ID       string
-	Lang     string // xml:lang
-	Version  Version
-	Content  string // content namespace: jabber:client, jabber:server ...
-	OldSASL  bool   // declares the SASL namespace of draft-miller-xmpp-core-02
+	// ID is the stream's, which the receiving side gives. Of an initiator's
+	// header it means nothing.
+	ID string
+	// Lang is the sender's xml:lang. On input what is no language tag is left
+	// out.
+	Lang    string
+	Version Version
+	// Content is the content namespace, jabber:client if empty. On input it is
+	// empty where the header declares none, but each stanza for itself (RFC
+	// 6120, section 4.8.2).
+	Content string
+	// OldSASL: the header declares the SASL namespace of
+	// draft-miller-xmpp-core-02, section 5.1.1. An initiator sets it for an
+	// old server only; in the answer it follows the peer's header.
+	OldSASL bool
 }
 
 // appendXML appends the header's start tag with an XML declaration before it.
+// The prefix is always "stream": some old peers know no other.
 func (h *Header) appendXML(dst []byte) []byte {
 	dst = append(dst, "<?xml version='1.0'?><stream:stream"...)
-	dst = stanza.AppendAttr(dst, "xmlns", h.Content)
+	content := h.Content
+	if content == "" {
+		content = stanza.NSClient
+	}
+	dst = stanza.AppendAttr(dst, "xmlns", content)
 	dst = append(dst, " xmlns:stream='"+NS+"'"...)
 	if h.OldSASL {
 		dst = append(dst, " xmlns:sasl='"+NSOldSASL+"'"...)
@@ -75,44 +110,57 @@ func (h *Header) appendXML(dst []byte) []byte {
 // parseHeader reads a header. Where it returns an error the header holds what
 // could be read, so that an answer can be addressed.
 func parseHeader(t *xmltok.Tag) (Header, error) {
-	var h Header
-	if string(t.Name) != "stream" || string(t.NS) != NS {
-		return h, newError(InvalidNamespace, fmt.Sprintf("the root is {%.100s}%.100s, not {%s}stream", t.NS, t.Name, NS))
-	}
-	h.Content = contentOf(t)
+	h := Header{Content: contentOf(t)}
 	var bad error
+	if string(t.Name) != "stream" || string(t.NS) != NS {
+		bad = newError(InvalidNamespace, fmt.Sprintf("the root is {%.100s}%.100s, not {%s}stream", t.NS, t.Name, NS))
+	}
 	for _, a := range t.Attrs {
-		v := string(a.Append(nil))
-		switch {
+		var err error
+		switch v := string(a.Append(nil)); {
 		case string(a.Prefix) == "xml" && string(a.Name) == "lang":
-			h.Lang = v
+			if isLang(v) {
+				h.Lang = v
+			}
 		case len(a.Prefix) > 0:
 		case string(a.Name) == "to":
-			h.To, bad = parseAddress(v, bad)
+			h.To, err = parseAddress(v)
 		case string(a.Name) == "from":
-			h.From, bad = parseAddress(v, bad)
+			h.From, err = parseAddress(v)
 		case string(a.Name) == "id":
 			h.ID = v
 		case string(a.Name) == "version":
-			var err error
-			if h.Version, err = parseVersion(v); err != nil && bad == nil {
-				bad = err
-			}
+			h.Version, err = parseVersion(v)
+		}
+		if bad == nil {
+			bad = err
 		}
 	}
 	for _, b := range t.Bindings {
 		h.OldSASL = h.OldSASL || string(b.URI) == NSOldSASL
 	}
-	if h.Content == "" && bad == nil {
-		bad = newError(InvalidNamespace, "no content namespace is declared")
-	}
 	return h, bad
 }
 
-// contentOf finds the content namespace: the default namespace, or in the
-// prefix-free style of RFC 6120, section 4.8.5, one that is bound to a prefix.
+// maxLang bounds a language tag. It is put on every stanza that has none.
+const maxLang = 64
+
+// isLang reports whether s looks like a language tag (RFC 5646): letters, digits
+// and hyphens.
+func isLang(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if c != '-' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
+			return false
+		}
+	}
+	return len(s) <= maxLang
+}
+
+// contentOf finds the content namespace: the default namespace, or one that is
+// bound to a prefix; "" if the header has neither.
 func contentOf(t *xmltok.Tag) string {
-	if d := string(t.Default); d != NS {
+	if d := string(t.Default); d != NS && d != "" {
 		return d
 	}
 	for _, b := range t.Bindings {
@@ -123,13 +171,13 @@ func contentOf(t *xmltok.Tag) string {
 	return ""
 }
 
-func parseAddress(v string, bad error) (jid.JID, error) {
+func parseAddress(v string) (jid.JID, error) {
 	if v == "" {
-		return jid.JID{}, bad
+		return jid.JID{}, nil
 	}
 	j, err := jid.Parse(v)
-	if err != nil && bad == nil {
-		bad = &Error{Condition: ImproperAddressing, Text: fmt.Sprintf("%.100q is not an address", v), Err: err}
+	if err != nil {
+		return j, &Error{Condition: ImproperAddressing, Text: fmt.Sprintf("%.100q is not an address", v), Err: err}
 	}
-	return j, bad
+	return j, nil
 }

@@ -1,16 +1,17 @@
 package stream
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/etherx-go/xmpp/internal/xmltok"
 	"github.com/etherx-go/xmpp/stanza"
 )
 
@@ -20,6 +21,14 @@ import (
 type Feature struct {
 	// Name of the element inside <stream:features/>.
 	Name xml.Name
+
+	// Aliases are further names under which old peers offer it.
+	Aliases []xml.Name
+
+	// Implied: with a peer that has no stream features (RFC 6120, section
+	// 4.7.5, rule 4, and draft-miller-xmpp-core-02) the feature counts as
+	// offered. Negotiate then gets the zero Element.
+	Implied bool
 
 	// The feature is offered, looked at and served only in a state that has
 	// all of Needs and none of Not.
@@ -31,14 +40,17 @@ type Feature struct {
 	Negotiate func(ctx context.Context, c *Conn, offered stanza.Element) (Outcome, error)
 
 	// Offer is the receiver's side: it appends what stands in the features,
-	// nothing if the feature is not offered.
+	// nothing if the feature is not offered. A peer without stream features is
+	// shown only what is of the SASL namespace that it has declared.
 	Offer func(c *Conn, dst []byte) []byte
 
 	// Requests names the elements that begin the negotiation of this feature;
 	// an iq is named by its payload. nil stands for Name.
 	Requests []xml.Name
 
-	// Serve is called with such an element.
+	// Serve is called with such an element, offered or not. What it answers
+	// goes through [Conn.SendRaw] or [Conn.Answer]. An error ends the stream,
+	// see [Conn.Fail].
 	Serve func(ctx context.Context, c *Conn, el Incoming) (Outcome, error)
 }
 
@@ -63,6 +75,8 @@ func (in Incoming) Name() xml.Name {
 type Outcome struct {
 	State   State // reached, added to what was before
 	Restart bool  // both sides send a new header now
+	// MayRestart: the initiator may send a new header now, or go on.
+	MayRestart bool
 }
 
 // ErrSkip is returned by [Feature.Negotiate] where the feature is not used.
@@ -74,6 +88,9 @@ var ErrPeerClosed = errors.New("stream: closed by the peer during the negotiatio
 
 // errNoTLS is why a feature that needs TLS is not used without.
 var errNoTLS = errors.New("refused without TLS")
+
+// errNoAuth is why a feature that needs authentication is not used before.
+var errNoAuth = errors.New("refused before authentication")
 
 // NegotiationError says that a negotiation ended before the stream was ready:
 // what the peer offered, and why each of it led nowhere.
@@ -94,14 +111,17 @@ func (e *NegotiationError) Error() string {
 	case e.State&Secure != 0:
 		b.WriteString(" after TLS")
 	}
+	sep := ": "
 	if e.Version == (Version{}) {
-		b.WriteString(": the peer's stream has no version")
+		b.WriteString(sep + "the peer's stream has no version")
+		sep = "; "
 	}
 	if len(e.Offered) == 0 {
-		b.WriteString("; nothing was offered")
+		b.WriteString(sep + "nothing was offered")
 	}
 	for _, n := range e.Offered {
-		fmt.Fprintf(&b, "; offered {%s}%s", n.Space, n.Local)
+		fmt.Fprintf(&b, "%soffered {%s}%s", sep, n.Space, n.Local)
+		sep = "; "
 		if err := e.Skipped[n]; err != nil {
 			fmt.Fprintf(&b, " (%v)", err)
 		}
@@ -124,8 +144,11 @@ func (f *Feature) usable(s State) bool { return s&f.Needs == f.Needs && s&f.Not 
 
 // missing says why the state does not allow the feature.
 func (f *Feature) missing(s State) error {
-	if f.Needs&^s&Secure != 0 {
+	switch {
+	case f.Needs&^s&Secure != 0:
 		return errNoTLS
+	case f.Needs&^s&Authenticated != 0:
+		return errNoAuth
 	}
 	return ErrSkip
 }
@@ -134,74 +157,75 @@ func (f *Feature) requestedBy(n xml.Name) bool {
 	if f.Requests == nil {
 		return n == f.Name
 	}
-	for _, r := range f.Requests {
-		if r == n {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(f.Requests, n)
 }
 
 // Initiate opens a stream with the header h and negotiates features, in the
-// order of the list, until the stream is Ready. On an error the transport is
-// closed.
+// order of the list, until the stream is Ready. The error is a
+// [*NegotiationError], or what a feature or the peer said; the transport is
+// closed then. When ctx ends the error is its cause.
 func Initiate(ctx context.Context, tr Transport, cfg Config, h Header, features []Feature) (*Conn, error) {
 	cfg = cfg.withDefaults()
-	c := newConn(tr, &cfg, true)
-	err := c.bounded(ctx, func(ctx context.Context) error {
-		for {
-			restart, err := c.initiateOnce(ctx, h, features)
-			if err != nil || !restart {
-				return err
-			}
-		}
-	})
-	if err != nil {
-		return nil, err
+	if h.Content == "" {
+		h.Content = stanza.NSClient
 	}
-	return c, nil
+	c := newConn(tr, &cfg, true)
+	return c.negotiate(ctx, func(ctx context.Context) (restart bool, err error) {
+		return c.initiateOnce(ctx, h, features)
+	})
 }
 
-// bounded runs a negotiation under ctx and the timeout. If it fails the stream
-// is closed with the error that belongs to it.
-func (c *Conn) bounded(ctx context.Context, negotiate func(context.Context) error) error {
+// negotiate calls once until the stream is ready, under ctx and the timeout. If
+// that fails the stream is closed with the error that belongs to it.
+func (c *Conn) negotiate(ctx context.Context, once func(context.Context) (restart bool, err error)) (*Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.NegotiationTimeout)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { c.tr.SetReadDeadline(time.Unix(1, 0)) })
-	err := negotiate(ctx)
-	if !stop() && err == nil {
-		err = ctx.Err()
+	cut := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(cut)
+		c.cut.Store(true)
+		c.tr.SetDeadline(past)
+	})
+	restart, err := true, ctx.Err()
+	for restart && err == nil {
+		restart, err = once(ctx)
 	}
+	if !stop() {
+		<-cut
+		c.cut.Store(false)
+		err = overdue(ctx, err)
+	}
+	c.tr.SetDeadline(time.Time{})
+	if err == nil {
+		return c, nil
+	}
+	c.Fail(err)
+	c.sc.Release()
+	return nil, err
+}
+
+// overdue returns the error of a negotiation that ended with err, nil perhaps,
+// when ctx was over.
+func overdue(ctx context.Context, err error) error {
+	if ctx.Err() == context.Canceled {
+		return context.Cause(ctx)
+	}
+	cause := ctx.Err()
 	if err != nil {
-		if cause := context.Cause(ctx); cause == context.Canceled {
-			err = cause
-		}
-		c.Fail(err)
-		c.sc.Release()
-		if err == io.EOF {
-			err = ErrPeerClosed
-		}
-		return err
+		cause = fmt.Errorf("%w (%w)", cause, err)
 	}
-	c.tr.SetReadDeadline(time.Time{})
-	return nil
+	return &Error{Condition: ConnectionTimeout, Text: "the negotiation took too long", Err: cause}
 }
 
 func (c *Conn) initiateOnce(ctx context.Context, h Header, features []Feature) (restart bool, err error) {
-	c.sent = h
-	if _, err := c.writeNow(h.appendXML(nil)); err != nil {
+	c.sent, c.opened = h, true
+	if err := c.say(h.appendXML(nil)); err != nil {
 		return false, err
 	}
-	if err := c.readHeader(); err != nil {
+	if err := c.readAnswer(); err != nil {
 		return false, err
 	}
-	if c.in.Content != h.Content {
-		return false, newError(InvalidNamespace, "the answer's content namespace is "+c.in.Content)
-	}
-	if !c.in.From.IsZero() && c.in.From != h.To {
-		return false, newError(InvalidFrom, fmt.Sprintf("the answer is from %s, not from %s", c.in.From, h.To))
-	}
-	offered, err := c.readFeatures()
+	offered, implied, err := c.readFeatures()
 	if err != nil {
 		return false, err
 	}
@@ -213,17 +237,21 @@ func (c *Conn) initiateOnce(ctx context.Context, h Header, features []Feature) (
 	}
 	for i := range features {
 		f := &features[i]
-		el := find(offered, f.Name)
-		if f.Negotiate == nil || el.IsZero() || c.state&f.Not != 0 {
+		el := find(offered, f)
+		if f.Negotiate == nil || el.IsZero() && !(implied && f.Implied) || c.State()&f.Not != 0 {
 			continue
 		}
-		if !f.usable(c.state) {
-			report.Skipped[f.Name] = f.missing(c.state)
+		name := f.Name
+		if !el.IsZero() {
+			name = el.Name()
+		}
+		if !f.usable(c.State()) {
+			report.skip(name, f.missing(c.State()))
 			continue
 		}
 		out, err := f.Negotiate(ctx, c, el)
 		if errors.Is(err, ErrSkip) {
-			report.Skipped[f.Name] = err
+			report.skip(name, err)
 			continue
 		}
 		if err != nil {
@@ -234,101 +262,138 @@ func (c *Conn) initiateOnce(ctx context.Context, h Header, features []Feature) (
 			return true, nil
 		}
 	}
-	if c.state&Ready == 0 {
-		report.State = c.state
+	if c.State()&Ready == 0 {
+		report.State = c.State()
 		return false, report
 	}
 	return false, nil
 }
 
-func find(els []stanza.Element, name xml.Name) stanza.Element {
+// skip notes why a feature was not used; one that was not offered, too.
+func (e *NegotiationError) skip(n xml.Name, err error) {
+	if !slices.Contains(e.Offered, n) {
+		e.Offered = append(e.Offered, n)
+	}
+	e.Skipped[n] = err
+}
+
+// find returns the element that offers the feature.
+func find(els []stanza.Element, f *Feature) stanza.Element {
 	for _, el := range els {
-		if el.Name() == name {
+		if n := el.Name(); n == f.Name || slices.Contains(f.Aliases, n) {
 			return el
 		}
 	}
 	return stanza.Element{}
 }
 
-// readFeatures reads what the peer offers. A peer without version offers
-// nothing, except for mechanisms if both sides use the old SASL namespace:
-// either alone at depth one or within a features element of that namespace
-// (draft-miller-xmpp-core-02, sections 5.1.1 and 5.1.2).
-func (c *Conn) readFeatures() ([]stanza.Element, error) {
+// readAnswer reads and checks the header that the receiving side answers with.
+func (c *Conn) readAnswer() error {
+	if err := c.readHeader(); err != nil {
+		return err
+	}
+	to := c.sent.To
+	if c.in.Content == "" {
+		c.in.Content = c.sent.Content
+	}
+	switch {
+	case c.in.Content != c.sent.Content:
+		return newError(InvalidNamespace, "the answer's content namespace is "+c.in.Content)
+	case !c.in.From.IsZero() && !to.IsZero() && c.in.From != to:
+		return newError(InvalidFrom, fmt.Sprintf("the answer is from %s, not from %s", c.in.From, to))
+	case c.in.ID == "" && c.in.Version != Version{}:
+		// Without version it is a server of before RFC 3920, which need not
+		// have one.
+		return newError(BadFormat, "the answer has no id")
+	}
+	return nil
+}
+
+// readFeatures reads what the peer offers, and reports whether it is one that
+// has no stream features of today. A peer without version offers nothing, except
+// for mechanisms if both sides use the old SASL namespace: either alone at depth
+// one or within a features element of that namespace (draft-miller-xmpp-core-
+// 02, sections 5.1.1 and 5.1.2).
+func (c *Conn) readFeatures() (offered []stanza.Element, implied bool, err error) {
 	old := c.sent.OldSASL && c.in.OldSASL
-	if c.in.Version == (Version{}) && !old {
-		return nil, nil
+	if c.in.Version == (Version{}) && (!old || c.State()&Authenticated != 0) {
+		return nil, true, nil
 	}
 	in, err := c.receive()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	el := in.Element
 	switch {
 	case el.Is(NS, "features"), old && el.Is(NSOldSASL, "features"):
-		var els []stanza.Element
 		for ch := range el.Children() {
-			els = append(els, ch)
+			offered = append(offered, ch)
 		}
-		return els, nil
+		return offered, !el.Is(NS, "features"), nil
 	case old && el.Is(NSOldSASL, "mechanisms"):
-		return []stanza.Element{el}, nil
+		return []stanza.Element{el}, true, nil
 	}
-	return nil, newError(UnsupportedStanzaType, fmt.Sprintf("{%s}%s in place of the stream features", in.Name().Space, in.Name().Local))
+	return nil, false, newError(UnsupportedStanzaType,
+		fmt.Sprintf("{%.100s}%.100s in place of the stream features", in.Name().Space, in.Name().Local))
 }
 
 // Accept waits for a peer to open a stream and negotiates it until it is Ready.
 // open is called with every header that the peer sends, the first and those
 // after restarts; it returns the header to answer with and the features. Where
-// it returns an error the stream is closed with it, after the header if there is
-// one. Accept sets the id of the answer. On an error the transport is closed.
+// it returns an error the stream is closed with it, behind the header if that
+// has a content namespace. Accept sets the id of the answer, and sees to it
+// that its version is not higher than the peer's.
+//
+// On an error the transport is closed. When ctx ends the error is its cause.
 func Accept(ctx context.Context, tr Transport, cfg Config, open func(c *Conn, in Header) (Header, []Feature, error)) (*Conn, error) {
 	cfg = cfg.withDefaults()
 	c := newConn(tr, &cfg, false)
-	err := c.bounded(ctx, func(ctx context.Context) error {
-		for {
-			restart, err := c.acceptOnce(ctx, open)
-			if err != nil || !restart {
-				return err
-			}
-		}
+	return c.negotiate(ctx, func(ctx context.Context) (restart bool, err error) {
+		return c.acceptOnce(ctx, open)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
 }
 
 func (c *Conn) acceptOnce(ctx context.Context, open func(*Conn, Header) (Header, []Feature, error)) (restart bool, err error) {
-	c.sent = Header{}
+	c.sent, c.opened = Header{}, false
 	if err := c.readHeader(); err != nil {
 		return false, err
 	}
-	h, features, err := open(c, c.in)
-	h.ID = newID()
-	h.OldSASL = c.in.OldSASL
-	if c.in.Version.Less(h.Version) {
-		h.Version = c.in.Version
+	if c.in.Content == "" {
+		c.in.Content = c.cfg.Content
 	}
-	b := h.appendXML(nil)
+	h, features, err := open(c, c.in)
 	if err != nil {
-		if h.Content == "" {
-			return false, err
+		if h.Content != "" {
+			c.answer(h)
 		}
-		c.sent = h
-		c.writeNow(b)
 		return false, err
 	}
-	c.sent = h
-	if h.Version != (Version{}) {
+	c.answer(h)
+	b := c.sent.appendXML(nil)
+	c.opened = true
+	if c.sent.Version != (Version{}) {
 		b = c.appendFeatures(append(b, "<stream:features>"...), features)
 		b = append(b, "</stream:features>"...)
-	} else if h.OldSASL {
-		b = c.appendFeatures(b, features)
+	} else if c.sent.OldSASL {
+		b = c.appendOldFeatures(b, features)
 	}
-	if _, err := c.writeNow(b); err != nil {
+	if err := c.say(b); err != nil {
 		return false, err
 	}
+	return c.serve(ctx, features)
+}
+
+// answer makes h the header to answer with.
+func (c *Conn) answer(h Header) {
+	h.ID = newID()
+	h.OldSASL = c.in.OldSASL
+	h.Version = lower(h.Version, c.in.Version)
+	c.sent = h
+}
+
+// serve serves the features that the peer asks for, until one of them has led
+// to a restart, or to a stream that is ready.
+func (c *Conn) serve(ctx context.Context, features []Feature) (restart bool, err error) {
 	for {
 		in, err := c.receive()
 		if err != nil {
@@ -336,14 +401,19 @@ func (c *Conn) acceptOnce(ctx context.Context, open func(*Conn, Header) (Header,
 		}
 		f := c.serving(features, in)
 		if f == nil {
-			return false, c.unexpected(in)
+			return false, c.unserved(in)
 		}
 		out, err := f.Serve(ctx, c, in)
 		if err != nil {
 			return false, err
 		}
+		if out.MayRestart && !out.Restart {
+			if out.Restart, err = c.headerFollows(); err != nil {
+				return false, err
+			}
+		}
 		c.reach(out)
-		if out.Restart || c.state&Ready != 0 {
+		if out.Restart || c.State()&Ready != 0 {
 			return out.Restart, nil
 		}
 	}
@@ -351,7 +421,19 @@ func (c *Conn) acceptOnce(ctx context.Context, open func(*Conn, Header) (Header,
 
 func (c *Conn) appendFeatures(dst []byte, features []Feature) []byte {
 	for i := range features {
-		if f := &features[i]; f.Offer != nil && f.usable(c.state) {
+		if f := &features[i]; f.Offer != nil && f.usable(c.State()) {
+			dst = f.Offer(c, dst)
+		}
+	}
+	return dst
+}
+
+// appendOldFeatures appends what a peer without stream features understands.
+func (c *Conn) appendOldFeatures(dst []byte, features []Feature) []byte {
+	for i := range features {
+		f := &features[i]
+		old := slices.ContainsFunc(f.Aliases, func(n xml.Name) bool { return n.Space == NSOldSASL })
+		if old && f.Offer != nil && f.usable(c.State()) {
 			dst = f.Offer(c, dst)
 		}
 	}
@@ -362,11 +444,25 @@ func (c *Conn) appendFeatures(dst []byte, features []Feature) []byte {
 func (c *Conn) serving(features []Feature, in Incoming) *Feature {
 	n := in.Name()
 	for i := range features {
-		if f := &features[i]; f.Serve != nil && f.usable(c.state) && f.requestedBy(n) {
+		if f := &features[i]; f.Serve != nil && f.usable(c.State()) && f.requestedBy(n) {
 			return f
 		}
 	}
 	return nil
+}
+
+// unserved answers an element that nothing serves.
+func (c *Conn) unserved(in Incoming) error {
+	if in.Stanza != nil || in.Name() != startTLSName {
+		return c.unexpected(in)
+	}
+	// "the receiving entity MUST return a <failure/> element ... close the XML
+	// stream, and terminate the underlying TCP connection" (RFC 6120, section
+	// 5.4.2.2).
+	if err := c.say([]byte("<failure xmlns='" + NSStartTLS + "'/>")); err != nil {
+		return err
+	}
+	return &TLSError{Err: errNotOffered}
 }
 
 // unexpected returns the stream error for an element that nothing serves.
@@ -381,7 +477,7 @@ func (c *Conn) unexpected(in Incoming) error {
 // reach adds what a feature has reached. The stanzas of an authenticated peer
 // may be larger.
 func (c *Conn) reach(out Outcome) {
-	c.state |= out.State
+	c.state.Or(uint32(out.State))
 	if out.State&Authenticated != 0 {
 		c.sc.SetLimits(c.limits(c.cfg.MaxStanza))
 	}
@@ -392,25 +488,67 @@ func (c *Conn) reach(out Outcome) {
 
 // readHeader waits for the peer's header.
 func (c *Conn) readHeader() error {
-	for {
-		ev, err := c.event()
-		if err != nil {
-			return err
-		}
-		if ev != xmltok.Open {
-			continue // white space
-		}
-		if c.cfg.Trace != nil {
-			c.cfg.Trace(false, c.sc.Root().Raw)
-		}
-		c.in, err = parseHeader(c.sc.Root())
+	if _, err := c.event(); err != nil {
 		return err
 	}
+	// Before the header the scanner finds nothing else.
+	c.trace(false, c.sc.Root().Raw)
+	var err error
+	c.in, err = parseHeader(c.sc.Root())
+	c.headed = true
+	return err
+}
+
+// headerFollows waits for the peer to go on, and reports whether it does so
+// with a new header.
+func (c *Conn) headerFollows() (bool, error) {
+	for n := 1; ; n++ {
+		b, err := c.sc.Peek(n)
+		if err != nil {
+			return false, c.readError(err)
+		}
+		n = len(b)
+		if b = bytes.TrimLeft(b, " \t\r\n"); len(b) == 0 {
+			if _, err := c.event(); err != nil { // passes the white space over
+				return false, err
+			}
+			n = 0
+			continue
+		}
+		if yes, ok := isHeader(b); ok {
+			return yes, nil
+		}
+	}
+}
+
+// isHeader reports whether b, which begins with an element or an XML declaration,
+// begins a new document; ok is false if b is too short to say. What a prefix is
+// bound to does not matter: no first-level element is called stream.
+func isHeader(b []byte) (yes, ok bool) {
+	const decl, longest = "<?xml", 64
+	if len(b) < len(decl) && bytes.HasPrefix([]byte(decl), b) {
+		return false, false
+	}
+	if bytes.HasPrefix(b, []byte(decl)) {
+		return true, true
+	}
+	end := bytes.IndexAny(b, " \t\r\n/>")
+	if end < 0 {
+		return false, b[0] != '<' || len(b) > longest
+	}
+	name := b[1:end]
+	if i := bytes.IndexByte(name, ':'); i >= 0 {
+		name = name[i+1:]
+	}
+	return b[0] == '<' && string(name) == "stream", true
 }
 
 // receive waits for one element during the negotiation.
 func (c *Conn) receive() (Incoming, error) {
-	st, el, err := c.Next()
+	st, el, err := c.next()
+	if err == io.EOF {
+		err = ErrPeerClosed
+	}
 	if ae, ok := errors.AsType[*stanza.AddressError](err); ok {
 		err = &Error{Condition: ImproperAddressing, Err: ae}
 	}
@@ -419,7 +557,7 @@ func (c *Conn) receive() (Incoming, error) {
 
 // exchange sends b and waits for the answer, as features do.
 func (c *Conn) exchange(b []byte) (Incoming, error) {
-	if _, err := c.writeNow(b); err != nil {
+	if err := c.say(b); err != nil {
 		return Incoming{}, err
 	}
 	return c.receive()

@@ -30,25 +30,44 @@ func (it *item) size() int {
 	return len(it.raw)
 }
 
+func (it *item) appendXML(dst []byte, frameNS string) []byte {
+	if it.st != nil {
+		return it.st.AppendXML(dst, frameNS)
+	}
+	return append(dst, it.raw...)
+}
+
 // outbox holds what is to be written to one stream, in order. The transport is
-// written by at most one goroutine, which is started when there is something
-// to write and ends when there is not, so that an idle stream has none.
+// written by at most one goroutine at a time, the writer: one that is started
+// when there is something to write and ends when there is not, so that an idle
+// stream has none.
 type outbox struct {
 	mu      sync.Mutex
 	queue   []item
-	bytes   int // in queue and in the batch being written
-	limit   int
-	writing bool          // the goroutine runs
-	err     error         // sticky: nothing more is taken
-	final   bool          // closing: the goroutine writes what is there, nothing more is taken
-	space   chan struct{} // closed when there is room or an error; nil unless somebody waits
-	idle    chan struct{} // closed when the queue is empty or failed; nil unless somebody waits
+	bytes   int           // in queue and in the batch being written
+	limit   int           // of bytes; negative: none
+	writing bool          // there is a writer
+	final   bool          // what is queued last ends the stream
+	err     error         // sticky: nothing more is taken or written
+	space   chan struct{} // closed when there is room, or none any more; nil unless somebody waits
+	idle    chan struct{} // closed when the writer ends; nil unless somebody waits
 	unsent  []item        // what was not written when err was set
 }
 
-// put adds an item and reports whether the caller must start a writer. When
-// the outbox is full it returns the channel to wait on.
-func (o *outbox) put(it item, force bool) (start bool, wait <-chan struct{}, err error) {
+// priority says how an item is taken.
+type priority uint8
+
+const (
+	ordinary priority = iota // if there is room
+	forced                   // in any case
+	last                     // in any case, and nothing after it
+)
+
+// put adds an item and reports whether the caller has become the writer, and
+// must call [Conn.write] or start a goroutine that does. When the outbox is
+// full the error is ErrOutboxFull, with a channel to wait on.
+func (o *outbox) put(it item, p priority) (writer bool, room <-chan struct{}, err error) {
+	n := it.size()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
@@ -56,11 +75,9 @@ func (o *outbox) put(it item, force bool) (start bool, wait <-chan struct{}, err
 		return false, nil, o.err
 	case o.final:
 		return false, nil, ErrClosed
-	}
-	n := it.size()
-	// One item always fits, however large, so that no limit can block it for
-	// ever.
-	if !force && o.bytes > 0 && o.bytes+n > o.limit {
+	case p == ordinary && o.limit >= 0 && o.bytes > 0 && o.bytes+n > o.limit:
+		// One item always fits, however large, so that no limit can block it
+		// for ever.
 		if o.space == nil {
 			o.space = make(chan struct{})
 		}
@@ -68,48 +85,82 @@ func (o *outbox) put(it item, force bool) (start bool, wait <-chan struct{}, err
 	}
 	o.queue = append(o.queue, it)
 	o.bytes += n
-	start = !o.writing
+	if p == last {
+		o.final = true
+		wake(&o.space)
+	}
+	writer = !o.writing
 	o.writing = true
-	return start, nil, nil
+	return writer, nil, nil
 }
 
-// take returns the next batch; ok is false if there is none and the writer
-// has to end.
+// take returns the next batch to the writer; ok is false if there is none and
+// the writer has ended.
 func (o *outbox) take(spare []item) (batch []item, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.queue) == 0 || o.err != nil {
-		o.writing = false
-		o.wake(&o.idle)
+		o.end()
 		return nil, false
 	}
 	batch, o.queue = o.queue, spare
 	return batch, true
 }
 
-// wrote accounts for a batch that has been written.
+// end takes note that the writer ends.
+func (o *outbox) end() {
+	o.writing = false
+	if o.err != nil {
+		o.unsent = append(o.unsent, o.queue...)
+		o.queue = nil
+	}
+	wake(&o.idle)
+}
+
+// wrote accounts for n bytes that have been written.
 func (o *outbox) wrote(n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.bytes -= n
-	o.wake(&o.space)
+	wake(&o.space)
 }
 
-// fail makes the outbox refuse everything with err from now on. The items that
-// were not written are kept for [outbox.takeUnsent].
-func (o *outbox) fail(err error, unwritten []item) {
+// abandon ends the writer with an error; the items of its batch that it has not
+// written come before those that are queued.
+func (o *outbox) abandon(err error, unwritten []item) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.err == nil {
 		o.err = err
 	}
-	o.unsent = append(append(o.unsent, unwritten...), o.queue...)
-	o.queue, o.bytes = nil, 0
-	o.wake(&o.space)
-	o.wake(&o.idle)
+	o.unsent = append(o.unsent, unwritten...)
+	o.end()
+	wake(&o.space)
 }
 
+// fail makes the outbox refuse everything with err from now on. What the writer
+// has not written is known when it has ended, see [outbox.takeUnsent].
+func (o *outbox) fail(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err == nil {
+		o.err = err
+	}
+	if !o.writing {
+		o.end()
+	}
+	wake(&o.space)
+}
+
+// takeUnsent waits for the writer to end and returns what it has left.
 func (o *outbox) takeUnsent() []item {
+	o.mu.Lock()
+	failed := o.err != nil
+	o.mu.Unlock()
+	if !failed {
+		return nil
+	}
+	<-o.drained()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	u := o.unsent
@@ -117,23 +168,30 @@ func (o *outbox) takeUnsent() []item {
 	return u
 }
 
-// drained returns a channel that is closed when nothing is left to write, and
-// makes the outbox take nothing more.
+// drained returns a channel that is closed when there is no writer, which is
+// when all is written or writing has failed.
 func (o *outbox) drained() <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.final = true
 	if o.idle == nil {
 		o.idle = make(chan struct{})
 	}
 	idle := o.idle
-	if !o.writing || o.err != nil {
-		o.wake(&o.idle)
+	if !o.writing {
+		wake(&o.idle)
 	}
 	return idle
 }
 
-func (o *outbox) wake(ch *chan struct{}) {
+// status returns the sticky error, and whether the last item has been queued.
+func (o *outbox) status() (final bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.final, o.err
+}
+
+// wake lets those go on who wait on ch.
+func wake(ch *chan struct{}) {
 	if *ch != nil {
 		close(*ch)
 		*ch = nil
@@ -141,18 +199,23 @@ func (o *outbox) wake(ch *chan struct{}) {
 }
 
 // writeBuffers holds the buffers that batches are assembled in.
-var writeBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 16<<10); return &b }}
+var writeBuffers = sync.Pool{New: func() any { b := make([]byte, 0, writeChunk); return &b }}
 
-// writeChunk is how much is assembled before it is written: a TLS record's
-// payload, and enough that a system call more does not matter.
-const writeChunk = 16 << 10
+const (
+	// writeChunk is how much is assembled before it is written: a TLS record's
+	// payload, and enough that a system call more does not matter.
+	writeChunk = 16 << 10
+	// keepChunk and keepItems bound what is kept of larger batches.
+	keepChunk = 4 * writeChunk
+	keepItems = 64
+)
 
-// write is the writer goroutine: it takes all that is waiting, and makes as
-// few writes of it as chunks fit.
+// write is the writer: it takes all that is waiting, and makes as few writes of
+// it as chunks fit.
 func (c *Conn) write() {
 	bufp := writeBuffers.Get().(*[]byte)
 	defer func() {
-		if cap(*bufp) <= 4*writeChunk {
+		if cap(*bufp) <= keepChunk {
 			*bufp = (*bufp)[:0]
 			writeBuffers.Put(bufp)
 		}
@@ -168,7 +231,7 @@ func (c *Conn) write() {
 		}
 		clear(batch)
 		// A queue that was once long is not kept by a stream that may idle.
-		if spare = batch[:0]; cap(spare) > 64 {
+		if spare = batch[:0]; cap(spare) > keepItems {
 			spare = nil
 		}
 	}
@@ -179,20 +242,19 @@ func (c *Conn) writeBatch(batch []item, bufp *[]byte) bool {
 	size := 0 // of the items in the buffer
 	buf := (*bufp)[:0]
 	for i := range batch {
-		if st := batch[i].st; st != nil {
-			buf = st.AppendXML(buf, c.frameNS)
-		} else {
-			buf = append(buf, batch[i].raw...)
+		at := len(buf)
+		buf = batch[i].appendXML(buf, c.frameNS)
+		if c.cfg.Trace != nil {
+			c.trace(true, buf[at:])
 		}
 		size += batch[i].size()
 		if len(buf) < writeChunk && i+1 < len(batch) {
 			continue
 		}
-		if n, err := c.writeNow(buf); err != nil {
-			*bufp = buf
-			c.out.fail(err, c.notWritten(batch[done:], n))
-			c.out.take(nil) // marks the writer as ended
-			c.tr.Close()    // wakes the reader
+		n, err := c.writeNow(buf)
+		if err != nil {
+			c.tr.Close() // wakes the reader
+			c.out.abandon(err, c.notWritten(batch[done:], n))
 			return false
 		}
 		c.out.wrote(size)
@@ -205,27 +267,27 @@ func (c *Conn) writeBatch(batch []item, bufp *[]byte) bool {
 // notWritten returns the items that are not whole among the first n bytes that
 // were written of them.
 func (c *Conn) notWritten(items []item, n int) []item {
-	for i, it := range items {
-		if it.st != nil {
-			n -= len(it.st.AppendXML(nil, c.frameNS))
-		} else {
-			n -= len(it.raw)
-		}
-		if n < 0 {
+	var buf []byte
+	for i := range items {
+		buf = items[i].appendXML(buf[:0], c.frameNS)
+		if n -= len(buf); n < 0 {
 			return items[i:]
 		}
 	}
 	return nil
 }
 
-// writeNow writes b within the write timeout. Only the goroutine that
-// negotiates, or the writer, may call it.
+// writeNow writes b within the write timeout.
 func (c *Conn) writeNow(b []byte) (int, error) {
-	if c.cfg.Trace != nil {
-		c.cfg.Trace(true, redact(b))
-	}
 	c.tr.SetWriteDeadline(time.Now().Add(c.cfg.WriteTimeout))
+	if c.cut.Load() {
+		c.tr.SetWriteDeadline(past)
+	}
 	n, err := c.tr.Write(b)
+	if err == nil {
+		// The TLS layer may have something to write by itself later.
+		c.tr.SetWriteDeadline(time.Time{})
+	}
 	var ne net.Error
 	if errors.As(err, &ne) && ne.Timeout() {
 		err = &Error{Condition: ConnectionTimeout, Text: "the peer does not read", Err: err}
@@ -234,13 +296,15 @@ func (c *Conn) writeNow(b []byte) (int, error) {
 }
 
 // Send queues a stanza. It blocks only while the outbox is full, until ctx
-// ends; a stanza is queued whole or not at all. Safe for concurrent use.
+// ends; a stanza is queued whole or not at all. The error is that of ctx,
+// [ErrClosed], or why the stream has failed. Safe for concurrent use: what one
+// goroutine sends keeps its order.
 func (c *Conn) Send(ctx context.Context, st *stanza.Stanza) error {
 	return c.enqueue(ctx, item{st: st})
 }
 
-// SendRaw queues bytes that are not a stanza: one whole element, or white
-// space. It blocks like Send.
+// SendRaw queues bytes that are not a stanza: whole elements, or white space to
+// keep the connection alive (RFC 6120, section 4.6.1). It blocks like Send.
 func (c *Conn) SendRaw(ctx context.Context, raw string) error {
 	return c.enqueue(ctx, item{raw: raw})
 }
@@ -248,20 +312,17 @@ func (c *Conn) SendRaw(ctx context.Context, raw string) error {
 // TrySend queues a stanza without blocking; the error is [ErrOutboxFull] if
 // there is no room. Safe for concurrent use.
 func (c *Conn) TrySend(st *stanza.Stanza) error {
-	start, _, err := c.out.put(item{st: st}, false)
-	if start {
-		go c.write()
-	}
+	_, err := c.tryPut(item{st: st}, ordinary)
 	return err
 }
 
-// force queues something that must not wait and that there cannot be much of.
-func (c *Conn) force(it item) error {
-	start, _, err := c.out.put(it, true)
-	if start {
+// tryPut queues an item and sees to it that it is written.
+func (c *Conn) tryPut(it item, p priority) (room <-chan struct{}, err error) {
+	writer, room, err := c.out.put(it, p)
+	if writer {
 		go c.write()
 	}
-	return err
+	return room, err
 }
 
 func (c *Conn) enqueue(ctx context.Context, it item) error {
@@ -269,24 +330,39 @@ func (c *Conn) enqueue(ctx context.Context, it item) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		start, wait, err := c.out.put(it, false)
-		if start {
-			go c.write()
-		}
-		if wait == nil {
+		room, err := c.tryPut(it, ordinary)
+		if room == nil {
 			return err
 		}
 		select {
-		case <-wait:
+		case <-room:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// Unsent returns the stanzas that were queued and not written when the stream
-// failed, in order, once. Whether a stanza that was written has arrived is not
-// known without stream management (XEP-0198).
+// say writes b behind all that is queued and returns when it is written, as
+// the negotiation needs it.
+func (c *Conn) say(b []byte) error {
+	writer, _, err := c.out.put(item{raw: string(b)}, forced)
+	switch {
+	case err != nil:
+		return err
+	case writer:
+		c.write()
+	default:
+		<-c.out.drained()
+	}
+	_, err = c.out.status()
+	return err
+}
+
+// Unsent returns the stanzas that were queued and not written whole when the
+// stream failed or was closed, in order, once; nothing while the stream works.
+// It may wait a moment for a write that is being broken off. Whether a stanza
+// that was written has arrived is not known without stream management
+// (XEP-0198).
 func (c *Conn) Unsent() []*stanza.Stanza {
 	var sts []*stanza.Stanza
 	for _, it := range c.out.takeUnsent() {

@@ -1,4 +1,4 @@
-//go:build expat
+//go:build expat && cgo
 
 package expatdiff
 

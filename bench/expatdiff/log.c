@@ -1,4 +1,4 @@
-//go:build expat
+//go:build expat && cgo
 
 #include "log.h"
 #include <expat.h>
@@ -144,8 +144,10 @@ expat_log(const char *data, const int *ends, int pieces, struct log *log)
 	XML_SetCdataSectionHandler(r.parser, on_cdata, no_cdata);
 	XML_SetNamespaceDeclHandler(r.parser, on_namespace, no_namespace);
 	for (i = 0; i < pieces && !log->failed; i++) {
-		if (XML_Parse(r.parser, data + at, ends[i] - at, i == pieces - 1) != XML_STATUS_OK)
+		if (XML_Parse(r.parser, data + at, ends[i] - at, i == pieces - 1) != XML_STATUS_OK) {
 			log->failed = XML_GetErrorCode(r.parser);
+			log->at = XML_GetCurrentByteIndex(r.parser);
+		}
 		at = ends[i];
 	}
 	XML_ParserFree(r.parser);

@@ -1,4 +1,4 @@
-//go:build expat
+//go:build expat && cgo
 
 package expatdiff
 
@@ -60,7 +60,7 @@ func expat(doc []byte, ends []int) ([]event, error) {
 	case log.failed < 0:
 		err = errors.New("libexpat: out of memory")
 	case log.failed > 0:
-		err = &expatError{int(log.failed), C.GoString(C.expat_message(log.failed))}
+		err = &expatError{int(log.failed), int(log.at), C.GoString(C.expat_message(log.failed))}
 	}
 	return events, err
 }
@@ -68,10 +68,13 @@ func expat(doc []byte, ends []int) ([]event, error) {
 // expatError is an input that libexpat refuses.
 type expatError struct {
 	code int
+	at   int // the byte
 	text string
 }
 
-func (e *expatError) Error() string { return "libexpat: " + e.text + " (" + strconv.Itoa(e.code) + ")" }
+func (e *expatError) Error() string {
+	return "libexpat: " + e.text + " (error " + strconv.Itoa(e.code) + ", byte " + strconv.Itoa(e.at) + ")"
+}
 
 var errLog = errors.New("expatdiff: malformed log")
 

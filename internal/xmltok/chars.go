@@ -37,7 +37,7 @@ func makeClass() (t [256]uint8) {
 }
 
 // word returns the eight bytes at b[i:], the first one lowest.
-func word(b []byte, i int) uint64 { return binary.LittleEndian.Uint64(b[i:]) }
+func word(b []byte, i int) uint64 { return binary.LittleEndian.Uint64(b[i : i+8 : i+8]) }
 
 // The tests below set the top bit of each byte that may need a closer look. A
 // borrow can only come out of a byte that is itself marked, so the lowest mark

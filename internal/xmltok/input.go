@@ -12,8 +12,11 @@ type lazyReader interface {
 	ReadLazy(alloc func() []byte, free func()) (int, error)
 }
 
-// errUTF16 is returned by fill in place of a fault.
-var errUTF16 = errors.New("xmltok: invalid UTF-16")
+var (
+	// errUTF16 is returned by fill in place of a fault.
+	errUTF16 = errors.New("xmltok: invalid UTF-16")
+	errCount = errors.New("xmltok: the reader returned an impossible count")
+)
 
 const (
 	maxEmptyReads = 100 // reads of 0 bytes without error in a row
@@ -109,38 +112,40 @@ func (in *input) read() error {
 	case in.pos < in.end:
 		in.makeRoom()
 		n, err := in.r.Read(in.buf.data[in.end : len(in.buf.data)-slack])
-		in.added(n)
-		return err
+		return in.added(n, err)
 	case in.lazy != nil:
 		in.drop()
 		n, err := in.lazy.ReadLazy(in.take, in.free)
-		if n > 0 {
-			in.added(n)
-		} else {
+		if n == 0 || in.buf == nil {
 			in.drop()
+			return err
 		}
-		return err
+		return in.added(n, err)
 	}
 	in.drop()
 	n, err := in.r.Read(in.one[:])
-	if n > 0 {
-		in.acquire()
-		in.buf.data[0] = in.one[0]
-		in.added(1)
+	if n == 0 {
+		return err
 	}
-	return err
+	in.acquire()
+	in.buf.data[0] = in.one[0]
+	if n != 1 {
+		n = -1
+	}
+	return in.added(n, err)
 }
 
-// added takes in n bytes behind the end.
-func (in *input) added(n int) {
+// added takes in n bytes behind the end, which were read with err.
+func (in *input) added(n int, err error) error {
 	room := len(in.buf.data) - slack - in.end
 	if n < 0 || n > room {
-		panic("xmltok: reader returned an impossible count")
+		return errCount
 	}
 	if in.end += n; n == room {
 		in.class = min(in.buf.class+1, busyClass)
 	}
 	clear(in.buf.data[in.end : in.end+slack])
+	return err
 }
 
 // busyClass is the largest buffer that a lively reader gets to begin with.
@@ -182,6 +187,9 @@ func (in *input) readUTF16() error {
 	raw := getBuffer(0)
 	defer putBuffer(raw)
 	n, err := in.r.Read(raw.data)
+	if n < 0 || n > len(raw.data) {
+		return errCount
+	}
 	in.decoded(raw.data[:n])
 	return err
 }

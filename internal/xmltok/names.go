@@ -28,6 +28,9 @@ func qname(b []byte, i int) (end, colon int, f fault) {
 // ncName reads one part of a qualified name.
 func ncName(b []byte, i int) (int, fault) {
 	start := i
+	if b[i] < utf8.RuneSelf && class[b[i]]&nameStart == 0 {
+		return i, faultName
+	}
 	for {
 		for class[b[i]]&nameByte != 0 {
 			i++
@@ -44,8 +47,8 @@ func ncName(b []byte, i int) (int, fault) {
 		}
 		i = next
 	}
-	if i == start || class[b[start]]&(nameByte|nameStart) == nameByte {
-		return start, faultName
+	if i == start {
+		return i, faultName
 	}
 	return i, 0
 }

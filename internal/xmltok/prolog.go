@@ -19,7 +19,7 @@ func (s *Scanner) detect() (bool, fault) {
 			return false, faultEncoding
 		}
 		s.in.startUTF16(decoder{order: order})
-		return false, 0
+		return s.detect()
 	}
 	// RFC 6120 section 11.6 forbids to send a byte order mark. XML 1.0 appendix
 	// F says that it is no part of the document, so it does no harm.

@@ -206,7 +206,9 @@ func (s *Scanner) wait() error {
 	err := s.in.fill()
 	switch {
 	case err == errUTF16:
-		s.err = faultUTF16.at(s.base + int64(s.in.end-s.in.pos))
+		if s.settle(); s.err == nil {
+			s.err = faultUTF16.at(s.base + int64(s.in.end-s.in.pos))
+		}
 	case err == io.EOF:
 		return s.eof()
 	default:
@@ -220,25 +222,32 @@ func (s *Scanner) eof() error {
 	if s.in.pos == s.in.end && s.in.dec.n == 0 {
 		return io.EOF
 	}
-	if b, _ := s.in.rest(); s.state == atStart && class[b[0]] == white {
-		return io.EOF // it only waits to see whether this is UTF-16
+	if s.settle(); s.err != nil {
+		return s.err
 	}
-	switch s.state {
-	case inElement, inHeader:
-		b, n := s.in.rest()
-		if s.w.last(b, n) == bad {
-			s.fail(s.w.faultAt, s.w.fault, n)
-			return s.err
-		}
-	case inEnd:
-		b, n := s.in.rest()
-		if at, f := closeTag(b, 0, s.rootName()); f != 0 && at < n {
-			s.fail(at, f, n)
-			return s.err
-		}
+	if s.state == atStart && s.in.pos < s.in.end && class[s.in.buf.data[s.in.pos]] == white {
+		return io.EOF // it was only not clear whether this is UTF-16
 	}
 	return fmt.Errorf("xmltok: the input ends in the middle of something (byte %d): %w",
 		s.base+int64(s.in.end-s.in.pos), io.ErrUnexpectedEOF)
+}
+
+// settle looks for a fault in what is unfinished, as there will be no more.
+func (s *Scanner) settle() {
+	if s.in.pos == s.in.end {
+		return
+	}
+	b, n := s.in.rest()
+	switch s.state {
+	case inElement, inHeader:
+		if s.w.last(b, n) == bad {
+			s.fail(s.w.faultAt, s.w.fault, n)
+		}
+	case inEnd:
+		if at, f := closeTag(b, 0, s.rootName()); f != 0 {
+			s.fail(at, f, n)
+		}
+	}
 }
 
 func (s *Scanner) dropWork() {

@@ -302,6 +302,16 @@ func TestLimits(t *testing.T) {
 			}
 		})
 	}
+	t.Run("fault beyond a limit", func(t *testing.T) {
+		for _, in := range []string{"<a>xxxxxxxxxx\x01</a>", "<a b='xxxxxxxxxxx<'/>", "<a><b></c></a>"} {
+			for _, r := range []io.Reader{strings.NewReader("<s>" + in), &oneByte{"<s>" + in}} {
+				_, err := outcome(r, xmltok.Limits{Element: 8}, false)
+				if e := (*xmltok.Error)(nil); !errors.As(err, &e) || e.Class != xmltok.Limit || e.Offset != 3+8 {
+					t.Errorf("%q: %v", in, err)
+				}
+			}
+		}
+	})
 	t.Run("none", func(t *testing.T) {
 		in := "<a>" + strings.Repeat("<b/>", 300_000) + "</a>"
 		s := xmltok.NewScanner(strings.NewReader("<s>"+in), xmltok.Limits{Element: -1, Children: -1})
@@ -355,7 +365,6 @@ func TestStrings(t *testing.T) {
 type lazy struct {
 	parts []string
 	calls []string
-	refs  *[]byte
 }
 
 func (l *lazy) Read(p []byte) (int, error) {
@@ -448,4 +457,32 @@ func (e *endless) Read(p []byte) (int, error) {
 	n := copy(p[:min(len(p), 700)], e.rest)
 	e.rest = e.rest[n:]
 	return n, nil
+}
+
+func TestPeek(t *testing.T) {
+	s := xmltok.NewScanner(&script{"<a>", "<b/>", "<?xm", os.ErrDeadlineExceeded, "l version='1.0'?><c>"}, xmltok.Limits{})
+	next(t, s, xmltok.Open)
+	next(t, s, xmltok.Element)
+	if _, err := s.Peek(5); err != os.ErrDeadlineExceeded {
+		t.Errorf("got %v", err)
+	}
+	if b, err := s.Peek(5); !bytes.HasPrefix(b, []byte("<?xml")) || err != nil {
+		t.Errorf("got %q, %v", b, err)
+	}
+	s.Restart()
+	next(t, s, xmltok.Open)
+	if b, err := s.Peek(0); len(b) > 0 || err != nil {
+		t.Errorf("got %q, %v", b, err)
+	}
+	if _, err := s.Peek(1); err != io.EOF {
+		t.Errorf("got %v", err)
+	}
+	s.Release()
+	if _, err := s.Peek(1); err == nil {
+		t.Error("no error after Release")
+	}
+	s.ResetReader(strings.NewReader("<a><b/>"))
+	if b, err := s.Peek(4); string(b) != "<" && string(b) != "<a><b/>" || err != nil {
+		t.Errorf("got %q, %v", b, err)
+	}
 }

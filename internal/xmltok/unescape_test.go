@@ -135,8 +135,7 @@ func FuzzUnescape(f *testing.F) {
 			t.Errorf("text %q: got %q, encoding/xml %q", s, text, std)
 		}
 		if std, ok := stdAttr(s); ok {
-			// encoding/xml makes the line ends one LF and leaves white space at that.
-			// To get at what comes of references, compare both without white space.
+			// encoding/xml does not make white space in values spaces, so leave it out.
 			if a, b := noSpace(attr), noSpace(std); a != b {
 				t.Errorf("attribute %q: got %q, encoding/xml %q", s, attr, std)
 			}
@@ -151,9 +150,6 @@ func noSpace(s string) string {
 // stdText is what encoding/xml makes of s as the content of an element, if it is
 // character data and nothing else.
 func stdText(s string) (text string, ok bool) {
-	if strings.Contains(s, "&#xD800;") {
-		return "", false
-	}
 	d := xml.NewDecoder(strings.NewReader("<a>" + s + "</a>"))
 	for n := 0; ; n++ {
 		tok, err := d.Token()

@@ -30,7 +30,7 @@ func (c Etherx) Start(t testing.TB) *Server {
 	out := filepath.Join(dir, "out")
 	s.log = newLog(t, s.Name, out)
 	s.command = command{
-		name: s.Name, path: c.build(t, dir), dir: dir,
+		name: s.Name, path: c.build(t, dir), dir: dir, clean: true,
 		args: []string{
 			"-domain", s.Domain, "-listen", s.Addr, "-listen-tls", s.TLSAddr,
 			"-listen-s2s", "", "-listen-component", "", "-listen-http", "",
@@ -44,6 +44,10 @@ func (c Etherx) Start(t testing.TB) *Server {
 	if c.Plaintext {
 		s.command.args = append(s.command.args, "-allow-plaintext")
 	}
+	// Nothing is kept over a restart but the flags.
+	s.added = func(a Account) {
+		s.command.args = append(s.command.args, "-user", a.User+":"+a.Password)
+	}
 	started := 0
 	s.announce = func() error {
 		// The log is appended to over a restart: one line for every start.
@@ -54,7 +58,6 @@ func (c Etherx) Start(t testing.TB) *Server {
 		return nil
 	}
 	s.run(t)
-	t.Cleanup(func() { s.Stop(t) })
 	return s
 }
 

@@ -41,6 +41,9 @@ type command struct {
 	dir  string   // working directory; also HOME
 	env  []string // added to a minimal environment
 	user string   // account to run as when the test runs as root; "" = the same
+	// clean says that the process must run until it is asked to end, and then
+	// end by itself and without an error.
+	clean bool
 	// stdin and stdout belong to the caller; nil means none and the log.
 	stdin, stdout *os.File
 }
@@ -51,6 +54,8 @@ type process struct {
 	pid  int
 	done chan struct{} // closed when the process has ended
 	err  error         // how it ended; valid after done
+
+	asked, killed bool // what was done to end it
 }
 
 // start starts c and arranges for its whole process group to end with the test.
@@ -96,26 +101,41 @@ func start(t testing.TB, c command, log *logFiles) *process {
 		p.err = cmd.Wait()
 		close(p.done)
 	}()
-	t.Cleanup(p.stop)
+	t.Cleanup(func() {
+		if c.clean && !p.asked && !p.killed && !p.running() {
+			t.Errorf("%s ended by itself: %v", p.name, p.err)
+		}
+		p.stop()
+		if c.clean && !p.killed && p.err != nil {
+			t.Errorf("%s was asked to end and ended with: %v", p.name, p.err)
+		}
+	})
 	return p
 }
 
 // stop asks the process to end, and ends its group if it does not.
 func (p *process) stop() {
 	if p.running() {
+		p.asked = true
 		_ = syscall.Kill(-p.pid, syscall.SIGTERM)
 		timer := time.NewTimer(stopLimit)
 		defer timer.Stop()
 		select {
 		case <-p.done:
 		case <-timer.C:
+			// err will say that it was killed.
 		}
 	}
-	p.kill()
+	p.end()
 }
 
 // kill ends the process group without asking.
 func (p *process) kill() {
+	p.killed = true
+	p.end()
+}
+
+func (p *process) end() {
 	// Also after the leader has ended: others of the group may be left.
 	_ = syscall.Kill(-p.pid, syscall.SIGKILL)
 	<-p.done

@@ -30,7 +30,8 @@ type Server struct {
 	CA *CA
 
 	command  command
-	announce func() error // nil, or returns nil when the server says that it is ready
+	added    func(Account) // nil, or told of new accounts
+	announce func() error  // nil, or returns nil when the server says that it is ready
 	log      *logFiles
 	process  *process
 	accounts []Account
@@ -94,6 +95,9 @@ func (s *Server) AddUser(t testing.TB, user, password string) Account {
 		t.Fatalf("%s: %v", s.Name, err)
 	}
 	s.accounts = append(s.accounts, account)
+	if s.added != nil {
+		s.added(account)
+	}
 	return account
 }
 
@@ -117,20 +121,6 @@ func (s *Server) Kill(t testing.TB) {
 	s.process.kill()
 }
 
-// Stop asks the server to end as an operator does, and expects it to end by
-// itself and without an error.
-func (s *Server) Stop(t testing.TB) {
-	t.Helper()
-	if !s.process.running() {
-		t.Errorf("%s had ended by itself: %v", s.Name, s.process.err)
-		return
-	}
-	s.process.stop()
-	if s.process.err != nil {
-		t.Errorf("%s was asked to end and ended with %v", s.Name, s.process.err)
-	}
-}
-
 // Restart starts the server again on the same ports and data, after ending it
 // if it runs.
 func (s *Server) Restart(t testing.TB) {
@@ -139,7 +129,10 @@ func (s *Server) Restart(t testing.TB) {
 	s.run(t)
 	// A crash may have taken an account that was not on disk yet.
 	for _, a := range s.accounts {
-		if err := s.register(t.Context(), a); err != nil && !errors.Is(err, errAccountExists) {
+		switch err := s.register(t.Context(), a); {
+		case err == nil:
+			t.Logf("%s had lost the account %s", s.Name, a.JID())
+		case !errors.Is(err, errAccountExists):
 			t.Fatalf("%s after the restart: %v", s.Name, err)
 		}
 	}

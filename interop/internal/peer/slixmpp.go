@@ -27,6 +27,14 @@ type Slixmpp struct {
 	Direct bool
 	// Mechanism is the only SASL mechanism to use; empty leaves the choice to slixmpp.
 	Mechanism string
+	// TLS12 keeps it to TLS 1.2. Version 1.8.3 binds with tls-unique also to TLS
+	// 1.3, which does not define it.
+	TLS12 bool
+	// NoBinding has it say that it cannot bind to the channel. Otherwise
+	// version 1.8.3 claims in mechanisms without binding that the server offers
+	// none with it, also where it does; that is the sign of an attack
+	// (RFC 5802 section 6), which not every server minds.
+	NoBinding bool
 	// Register makes the account in-band before the login.
 	Register bool
 	// CA is trusted instead of the server's own.
@@ -90,6 +98,12 @@ func (c Slixmpp) Start(t testing.TB, s *Server) *SlixmppClient {
 	args := []string{script, "--jid", jid, "--password", c.Password, "--port", portOf(addr), "--ca", ca.File}
 	if c.Direct {
 		args = append(args, "--direct")
+	}
+	if c.TLS12 {
+		args = append(args, "--tls12")
+	}
+	if c.NoBinding {
+		args = append(args, "--nobinding")
 	}
 	if c.Register {
 		args = append(args, "--register")
@@ -185,7 +199,11 @@ func (c *SlixmppClient) Expect(t testing.TB, event string) Event {
 // full JID.
 func (c *SlixmppClient) Session(t testing.TB) string {
 	t.Helper()
-	return c.Expect(t, "session").JID
+	e := c.Wait(t, "session", func(e Event) bool { return e.Event == "session" || e.Event == "disconnected" })
+	if e.Event != "session" {
+		t.Fatalf("slixmpp %s has no session but is disconnected: %s; seen: %+v", c.jid, e.Text, c.past)
+	}
+	return e.JID
 }
 
 // Seen reports whether an event of that name has been seen and not been asked

@@ -7,6 +7,7 @@ its id. Ends when standard input does.
 import argparse
 import asyncio
 import json
+import ssl
 import sys
 
 import slixmpp
@@ -39,6 +40,10 @@ class Client(slixmpp.ClientXMPP):
         self.ca_certs = args.ca
         self.certfile = args.certfile
         self.keyfile = args.keyfile
+        if args.tls12:
+            self.ssl_context.maximum_version = ssl.TLSVersion.TLSv1_2
+        if args.nobinding:
+            self["feature_mechanisms"].sasl_callback = self.without_binding
         self.register_plugin("xep_0030")
         self.register_plugin("xep_0199")
         if args.register:
@@ -63,6 +68,11 @@ class Client(slixmpp.ClientXMPP):
             "disconnected": lambda e: emit("disconnected", text=str(e or "")),
         }.items():
             self.add_event_handler(name, handler)
+
+    def without_binding(self, required, optional):
+        values = self["feature_mechanisms"]._default_credentials(required, optional)
+        values.pop("channel_binding", None)
+        return values
 
     def emit_tls(self):
         tls = self.transport.get_extra_info("ssl_object")
@@ -164,6 +174,8 @@ async def main():
     parser.add_argument("--certfile")
     parser.add_argument("--keyfile")
     parser.add_argument("--direct", action="store_true")
+    parser.add_argument("--tls12", action="store_true")
+    parser.add_argument("--nobinding", action="store_true")
     parser.add_argument("--register", action="store_true")
     parser.add_argument("--mechanism")
     args = parser.parse_args()

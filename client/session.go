@@ -1,0 +1,209 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/etherx-go/xmpp"
+	"github.com/etherx-go/xmpp/internal/dispatch"
+	"github.com/etherx-go/xmpp/internal/pending"
+	"github.com/etherx-go/xmpp/jid"
+	"github.com/etherx-go/xmpp/stanza"
+	"github.com/etherx-go/xmpp/stream"
+)
+
+// session is one bound stream, from its establishment to its end. It is the
+// Sender of the handlers of what came in on it.
+type session struct {
+	c       *Client
+	conn    *stream.Conn
+	addr    jid.JID
+	pending *pending.Table
+	base    context.Context // outlives the session
+	ctx     context.Context // ends with it
+	cancel  context.CancelFunc
+	refused int            // stanzas that were refused; only for the reader
+	group   sync.WaitGroup // its goroutines
+
+	mu     sync.Mutex
+	reason error // why it has ended
+}
+
+func newSession(c *Client, conn *stream.Conn, addr jid.JID, base context.Context) *session {
+	s := &session{c: c, conn: conn, addr: addr, pending: pending.New(addr), base: base}
+	s.ctx, s.cancel = context.WithCancel(base)
+	return s
+}
+
+// begin starts the session's goroutines.
+func (s *session) begin() {
+	if s.c.presence != nil {
+		s.conn.TrySend(s.c.presence) // the first in an empty queue
+	}
+	s.c.setSession(s, nil)
+	s.group.Go(s.read)
+	if s.c.cfg.KeepAlive > 0 {
+		s.group.Go(s.keepAlive)
+	}
+	s.c.watch(s)
+}
+
+// wait waits until the session has ended, torn down completely, and returns the
+// reason; or until ctx has ended, and returns nil with the session still there.
+func (s *session) wait(ctx context.Context) error {
+	select {
+	case <-s.ctx.Done():
+	case <-ctx.Done():
+		return nil
+	}
+	s.group.Wait()
+	return s.err()
+}
+
+// end says why the session ends. Only the first reason counts.
+func (s *session) end(reason error) {
+	s.mu.Lock()
+	if s.reason == nil {
+		s.reason = reason
+	}
+	reason = s.reason
+	s.mu.Unlock()
+	s.c.setSession(nil, s)
+	s.pending.FailAll(fmt.Errorf("%w: %w", xmpp.ErrSessionLost, reason))
+	s.cancel()
+}
+
+// err returns why the session has ended, nil while it has not.
+func (s *session) err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reason
+}
+
+// read is the goroutine that reads the stream. It never blocks but in Next.
+func (s *session) read() {
+	for {
+		st, el, err := s.conn.Next()
+		switch {
+		case st != nil && err != nil:
+			s.malformed(st, err)
+		case st != nil:
+			s.handle(st)
+		case err == nil:
+			s.c.cfg.Log.Debug("unknown element", "name", el.Name())
+		default:
+			s.end(s.why(err))
+			s.conn.Fail(err)
+			return
+		}
+	}
+}
+
+// why returns the reason that an error of Next is for the end of the session.
+func (s *session) why(err error) error {
+	switch {
+	case s.conn.Closing():
+		return xmpp.ErrClosed
+	case err == io.EOF:
+		return errStreamClosed
+	}
+	return err
+}
+
+// sayGoodbye tells everybody that the client leaves, before the stream ends
+// (RFC 6121, section 4.5.1).
+func (s *session) sayGoodbye() {
+	p, err := (&stanza.Presence{Type: stanza.TypeUnavailable}).Stanza()
+	if err == nil {
+		s.conn.TrySend(p) // if there is no room, the end of the stream says it
+	}
+}
+
+// shutdown closes the stream in order.
+func (s *session) shutdown(ctx context.Context) error {
+	err := s.conn.Shutdown(ctx, nil)
+	s.end(xmpp.ErrClosed)
+	s.group.Wait()
+	if err != nil {
+		return fmt.Errorf("client: the stream was not closed in order: %w", err)
+	}
+	return nil
+}
+
+// LocalAddr returns the full JID of the session.
+func (s *session) LocalAddr() jid.JID { return s.addr }
+
+// Send sends on this stream.
+func (s *session) Send(ctx context.Context, st *stanza.Stanza) error {
+	return s.sent(ctx, s.conn.Send(ctx, s.outgoing(st)))
+}
+
+// sent puts an error of the stream into the words of Senders. Nothing was
+// queued then.
+func (s *session) sent(ctx context.Context, err error) error {
+	if err == nil || err == ctx.Err() {
+		return err
+	}
+	if reason := s.err(); reason != nil {
+		err = reason
+	}
+	return fmt.Errorf("%w: %w", xmpp.ErrNotConnected, err)
+}
+
+// outgoing takes the from away that replies have: the server stamps it, and "a
+// client must not put from" (draft-miller-xmpp-core-02, section 6.2.2).
+func (s *session) outgoing(st *stanza.Stanza) *stanza.Stanza {
+	if st.From.IsZero() || st.From != s.addr && st.From != s.addr.Bare() {
+		return st
+	}
+	h := st.Header
+	h.From = jid.JID{}
+	return st.With(h)
+}
+
+// Do sends a request on this stream and waits for the reply.
+func (s *session) Do(ctx context.Context, iq *stanza.Stanza) (*stanza.Stanza, error) {
+	if iq.Kind != stanza.KindIQ || !iq.Type.IsRequest() {
+		return nil, xmpp.ErrNotRequest
+	}
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.c.cfg.RequestTimeout)
+		defer cancel()
+	}
+	r, err := s.pending.Add(iq.ID, iq.To)
+	if err == pending.ErrDuplicate {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	if err != nil {
+		return nil, s.sent(ctx, err)
+	}
+	defer r.Cancel()
+	if iq.ID == "" {
+		h := iq.Header
+		h.ID = r.ID()
+		iq = iq.With(h)
+	}
+	// While this one waits, other handlers may run.
+	defer dispatch.Park(ctx)()
+	if err := s.Send(ctx, iq); err != nil {
+		return nil, err
+	}
+	reply, err := r.Wait(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("client: no reply from %s: %w", asked(iq.To), err)
+	}
+	if err := reply.Err(); err != nil {
+		return nil, err
+	}
+	return reply, nil
+}
+
+func asked(to jid.JID) string {
+	if to.IsZero() {
+		return "the server"
+	}
+	return to.String()
+}

@@ -1,0 +1,107 @@
+package server_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/etherx-go/xmpp/server"
+)
+
+// TestSlowReader: a client that does not read what waits for it is
+// disconnected, and nothing of it is lost: another resource gets the messages,
+// or their senders get errors.
+func TestSlowReader(t *testing.T) {
+	for _, other := range []bool{true, false} {
+		t.Run(fmt.Sprint("another resource ", other), func(t *testing.T) {
+			s := newServer(t, func(c *server.Config) { c.Stream.MaxOutbox = 10_000 })
+			slow := newSlow(t, s)
+			var street *raw
+			if other {
+				street = newRaw(t, s.Pipe())
+				street.login("romeo", "jul13t", "street")
+				street.send("<presence><priority>-1</priority></presence>")
+			}
+			juliet := login(t, s, "juliet", "r0m30", "balcony")
+			if other {
+				street.expect("from='romeo@localhost/street'", "</presence>")
+				street.send("<presence/>")
+				street.expect("from='romeo@localhost/street'")
+			}
+			const n = 60
+			for i := range n {
+				juliet.send("<message type='chat' id='m%d' to='romeo@localhost/slow'><body>%s</body></message>", i, strings.Repeat("x", 500))
+			}
+			who := juliet
+			if other {
+				who = street
+			}
+			// The last is there, so none of those that came after the
+			// disconnection is missing. Those before it are waited for too.
+			seen := make(map[int]int)
+			text := ""
+			for len(seen)+slow.whole() < n {
+				text += who.expect("</message>")
+				for i := range n {
+					seen[i] = strings.Count(text, fmt.Sprintf("id='m%d'", i))
+					if seen[i] == 0 {
+						delete(seen, i)
+					}
+				}
+			}
+			for i, times := range seen {
+				if times != 1 {
+					t.Errorf("m%d came %d times", i, times)
+				}
+			}
+		})
+	}
+}
+
+// slowClient is logged in and reads only so much.
+type slowClient struct{ r *raw }
+
+// whole returns how many messages the slow client was given whole.
+func (c *slowClient) whole() int {
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	return strings.Count(c.r.got, "</message>")
+}
+
+func newSlow(t *testing.T, s *server.Server) *slowClient {
+	stop := make(chan struct{})
+	r := newRaw(t, &stoppable{Transport: s.Pipe(), stop: stop})
+	r.login("romeo", "jul13t", "slow")
+	close(stop)
+	r.send("<presence><priority>-1</priority></presence>")
+	return &slowClient{r}
+}
+
+// TestRate: a client that sends too fast is read more slowly.
+func TestRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, func(c *server.Config) { c.Rate, c.Burst = 1000, 1000 })
+		r := login(t, s, "juliet", "r0m30", "balcony")
+		start := time.Now()
+		for range 10 {
+			r.send("<message to='juliet@localhost/balcony'><body>%s</body></message>", strings.Repeat("x", 1000))
+			r.expect("</message>")
+		}
+		if d := time.Since(start); d < 8*time.Second || d > 15*time.Second {
+			t.Errorf("10 messages of 1 kB at 1 kB a second took %v", d)
+		}
+		r.send("</stream:stream>")
+		r.expectEnd()
+		s.Close()
+	})
+}
+
+func TestMaxConns(t *testing.T) {
+	s := newServer(t, func(c *server.Config) { c.MaxConns = 1 })
+	login(t, s, "juliet", "r0m30", "balcony")
+	r := newRaw(t, s.Pipe())
+	r.expect("<stream:error><resource-constraint", "</stream:stream>")
+	r.expectEnd()
+}
