@@ -2,7 +2,6 @@ package xmpp
 
 import (
 	"context"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -12,19 +11,6 @@ import (
 
 	"github.com/etherx-go/xmpp/stanza"
 )
-
-// Pattern says which stanzas a handler is for. Zero fields match everything.
-type Pattern struct {
-	Kind stanza.Kind
-	// Types lists the types. nil stands for those that need no special care:
-	// of iqs get and set, of messages all but error, of presences all that are
-	// defined but error. For messages the type is what
-	// [stanza.Type.MessageType] makes of it.
-	Types []stanza.Type
-	// Payload is the name of a child element, with one part left empty if only
-	// the other matters. An iq is matched by its first child only.
-	Payload xml.Name
-}
 
 // Mux is a Handler that finds the handler for a stanza by its kind, type and
 // payloads. The zero Mux is ready to use. Handlers can be added at any time,
@@ -51,12 +37,6 @@ type Mux struct {
 	routes atomic.Pointer[[]route]
 }
 
-type route struct {
-	Pattern
-	h    Handler
-	rank int // how much the pattern says
-}
-
 // Handle adds a handler.
 func (m *Mux) Handle(p Pattern, h Handler) {
 	p.Types = slices.Clone(p.Types)
@@ -71,22 +51,6 @@ func (m *Mux) list() []route {
 		return *p
 	}
 	return nil
-}
-
-func (p *Pattern) rank() (n int) {
-	if p.Payload.Local != "" {
-		n += 4
-	}
-	if p.Payload.Space != "" {
-		n += 4
-	}
-	if p.Types != nil {
-		n += 2
-	}
-	if p.Kind != 0 {
-		n++
-	}
-	return n
 }
 
 // HandleXMPP hands the stanza to the handlers that are for it. It returns what
@@ -116,7 +80,7 @@ func (m *Mux) HandleXMPP(ctx context.Context, s Sender, st *stanza.Stanza) error
 }
 
 func (m *Mux) handleRequest(ctx context.Context, s Sender, v *view) error {
-	if len(v.payloads()) != 1 {
+	if v.payloads(); v.n != 1 {
 		return m.refuse(ctx, s, v.Stanza, stanza.BadRequest)
 	}
 	var best *route
@@ -163,74 +127,6 @@ func isAnswer(err error) bool {
 	_, isErr := errors.AsType[*stanza.Error](err)
 	_, isCond := errors.AsType[stanza.Condition](err)
 	return isErr || isCond
-}
-
-// view is a stanza and what the patterns ask about it, found out once.
-type view struct {
-	*stanza.Stanza
-	names []xml.Name
-	buf   [8]xml.Name
-}
-
-// payloads returns the names of the child elements; of an iq at most two.
-func (v *view) payloads() []xml.Name {
-	if v.names == nil {
-		v.names = v.buf[:0]
-		for e := range v.Payloads() {
-			v.names = append(v.names, e.Name())
-			if v.Kind == stanza.KindIQ && len(v.names) == 2 {
-				break
-			}
-		}
-	}
-	return v.names
-}
-
-// isDefined reports whether the type is one that is defined for the kind. Of
-// messages every type is, for an unknown one counts as normal.
-func (v *view) isDefined() bool {
-	switch v.Kind {
-	case stanza.KindIQ:
-		return v.Type.IsRequest() || v.Type.IsResponse()
-	case stanza.KindPresence:
-		switch v.Type {
-		case stanza.TypeAvailable, stanza.TypeUnavailable, stanza.TypeSubscribe, stanza.TypeSubscribed,
-			stanza.TypeUnsubscribe, stanza.TypeUnsubscribed, stanza.TypeProbe, stanza.TypeError:
-			return true
-		}
-		return false
-	}
-	return true
-}
-
-func (r *route) matches(v *view) bool {
-	if r.Kind != 0 && r.Kind != v.Kind || !r.matchesType(v) {
-		return false
-	}
-	if r.Payload == (xml.Name{}) {
-		return true
-	}
-	names := v.payloads()
-	if v.Kind == stanza.KindIQ && len(names) > 1 {
-		names = names[:1]
-	}
-	return slices.ContainsFunc(names, func(n xml.Name) bool {
-		return (n.Local == r.Payload.Local || r.Payload.Local == "") && (n.Space == r.Payload.Space || r.Payload.Space == "")
-	})
-}
-
-func (r *route) matchesType(v *view) bool {
-	t := v.Type
-	if v.Kind == stanza.KindMessage {
-		t = t.MessageType()
-	}
-	switch {
-	case r.Types != nil:
-		return slices.Contains(r.Types, t)
-	case v.Kind == stanza.KindIQ:
-		return t.IsRequest()
-	}
-	return t != stanza.TypeError && v.isDefined()
 }
 
 // PanicError is a handler's panic.

@@ -25,6 +25,7 @@ type Client struct {
 	presence *stanza.Stanza // sent first in each session; nil for none
 	work     *dispatch.Dispatcher
 	watchers []*watcher
+	unsent   []*stanza.Stanza // messages for the next session; only for Run
 
 	mu      sync.Mutex
 	state   state
@@ -193,6 +194,9 @@ func (c *Client) leave(ctx context.Context, s *session) error {
 	if s != nil {
 		err = errors.Join(err, s.shutdown(rest))
 	}
+	if n := len(c.unsent); n > 0 {
+		err = errors.Join(err, fmt.Errorf("client: %d messages were not sent", n))
+	}
 	return errors.Join(err, c.waitWatchers(rest))
 }
 
@@ -273,6 +277,10 @@ func (c *Client) LocalAddr() jid.JID {
 // Send sends a stanza in the session that there is. Without one the error is
 // [xmpp.ErrNotConnected], at once; after Run has returned it is
 // [xmpp.ErrClosed].
+//
+// A message that was queued, but not written before the connection broke, is
+// the first to be sent in the next session. Whether one that was written has
+// arrived is not known.
 func (c *Client) Send(ctx context.Context, st *stanza.Stanza) error {
 	s, err := c.current()
 	if err != nil {

@@ -44,10 +44,9 @@ type retry struct {
 func (c *Client) stayConnected(ctx, base context.Context) (*session, error) {
 	var r retry
 	for {
-		begin := time.Now()
 		s, err := c.connect(ctx, base, r.redirect)
 		if err == nil {
-			begin = time.Now()
+			begin := time.Now()
 			if err = s.wait(ctx); err == nil {
 				return s, nil
 			}
@@ -62,7 +61,7 @@ func (c *Client) stayConnected(ctx, base context.Context) (*session, error) {
 			c.cfg.Log.Info("redirected", slog.String("to", r.redirect))
 			continue
 		}
-		if permanent(err) {
+		if r.hopeless(err) {
 			return nil, err
 		}
 		delay := c.cfg.Backoff(r.try)
@@ -84,6 +83,15 @@ func (r *retry) follow(err error) bool {
 	r.redirects++
 	r.redirect = e.Host
 	return true
+}
+
+// hopeless reports whether it is of no use to try again. That a host cannot be
+// reached or trusted which the client was sent to says nothing of the next one.
+func (r *retry) hopeless(err error) bool {
+	if r.redirect != "" && (isA[*stream.DialError](err) || isCertificate(err)) {
+		return false
+	}
+	return permanent(err)
 }
 
 // connect makes one attempt: a connection, a negotiated stream, a session.

@@ -229,6 +229,18 @@ func (r *runner) stop() {
 	}
 }
 
+// wait waits for Run to return by itself, and returns its error.
+func (r *runner) wait() error {
+	r.t.Helper()
+	select {
+	case <-r.done:
+	case <-time.After(time.Hour):
+		_, err := r.current()
+		r.t.Fatalf("Run does not return: %v", err)
+	}
+	return r.err
+}
+
 // ready waits for the session.
 func (r *runner) ready() {
 	r.t.Helper()

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -37,17 +38,41 @@ func newSession(c *Client, conn *stream.Conn, addr jid.JID, base context.Context
 	return s
 }
 
-// begin starts the session's goroutines.
+// begin starts the session's goroutines, and lets the program see it.
 func (s *session) begin() {
-	if s.c.presence != nil {
-		s.conn.TrySend(s.c.presence) // the first in an empty queue
-	}
-	s.c.setSession(s, nil)
 	s.group.Go(s.read)
+	if s.c.presence != nil {
+		s.conn.Send(s.ctx, s.c.presence)
+	}
+	s.resend()
+	s.c.setSession(s, nil)
+	if s.err() != nil { // it has ended already, perhaps before it was set
+		s.c.setSession(nil, s)
+	}
 	if s.c.cfg.KeepAlive > 0 {
 		s.group.Go(s.keepAlive)
 	}
 	s.c.watch(s)
+}
+
+// resend sends the messages that the last session has left. What fails now is
+// left for the next one.
+func (s *session) resend() {
+	for len(s.c.unsent) > 0 && s.conn.Send(s.ctx, s.c.unsent[0]) == nil {
+		s.c.unsent = s.c.unsent[1:]
+	}
+}
+
+// keepUnsent keeps the messages that were queued and not written. Requests have
+// failed with the session, and presence is told anew.
+func (s *session) keepUnsent() {
+	var messages []*stanza.Stanza
+	for _, st := range s.conn.Unsent() {
+		if st.Kind == stanza.KindMessage {
+			messages = append(messages, st)
+		}
+	}
+	s.c.unsent = append(messages, s.c.unsent...)
 }
 
 // wait waits until the session has ended, torn down completely, and returns the
@@ -59,6 +84,7 @@ func (s *session) wait(ctx context.Context) error {
 		return nil
 	}
 	s.group.Wait()
+	s.keepUnsent()
 	return s.err()
 }
 
@@ -104,12 +130,12 @@ func (s *session) read() {
 // why returns the reason that an error of Next is for the end of the session.
 func (s *session) why(err error) error {
 	switch {
+	case err != io.EOF:
+		return err
 	case s.conn.Closing():
 		return xmpp.ErrClosed
-	case err == io.EOF:
-		return errStreamClosed
 	}
-	return err
+	return errStreamClosed
 }
 
 // sayGoodbye tells everybody that the client leaves, before the stream ends
@@ -121,15 +147,21 @@ func (s *session) sayGoodbye() {
 	}
 }
 
-// shutdown closes the stream in order.
+// shutdown closes the stream in order, unless it has ended by itself.
 func (s *session) shutdown(ctx context.Context) error {
+	if s.err() != nil {
+		s.group.Wait()
+		s.keepUnsent()
+		return nil
+	}
 	err := s.conn.Shutdown(ctx, nil)
 	s.end(xmpp.ErrClosed)
 	s.group.Wait()
-	if err != nil {
-		return fmt.Errorf("client: the stream was not closed in order: %w", err)
+	s.keepUnsent()
+	if err == nil || errors.Is(err, stream.ErrClosed) {
+		return nil // the reader has closed it, because the server has
 	}
-	return nil
+	return fmt.Errorf("client: the stream was not closed in order: %w", err)
 }
 
 // LocalAddr returns the full JID of the session.

@@ -85,6 +85,8 @@ func testSlixmppTalks(t *testing.T, s *peer.Server, direct bool) {
 		if version := c.client.Expect(t, "tls").Version; version != "TLSv1.3" {
 			t.Errorf("%s uses %s, want TLSv1.3", c.bare, version)
 		}
+		// Left to itself slixmpp tries what it knows until something works.
+		t.Logf("%s logged in with %s", c.bare, c.client.Expect(t, "auth").Mechanism)
 		if resource, ok := strings.CutPrefix(c.full, c.bare+"/"); !ok || resource == "" {
 			t.Errorf("bound %q, want a resource of %s", c.full, c.bare)
 		}

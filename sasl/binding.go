@@ -100,22 +100,18 @@ func (cfg *ClientConfig) leaf() *x509.Certificate {
 }
 
 // binding returns the type to bind with: the strongest that is announced and
-// possible. Where the server announced none it is the default of the TLS
-// version (RFC 9266 section 3: tls-exporter for 1.3, tls-unique before), then
-// tls-server-end-point. Empty if there is none.
+// possible; empty if there is none. Where the server announced none it is
+// tls-unique, the default of RFC 5802 section 6.1, and nothing with TLS 1.3,
+// which does not have it: the default there is tls-exporter (RFC 9266 section
+// 3), but servers that announce nothing are older than that, and refuse it
+// (ejabberd 23.01 offers -PLUS, and knows tls-unique alone).
 func (cfg *ClientConfig) binding() string {
-	own := BindingTypes(cfg.TLS, cfg.leaf())
-	if len(cfg.BindingTypes) == 0 {
-		if cfg.TLS != nil && cfg.TLS.Version < tls.VersionTLS13 {
-			own = slices.DeleteFunc(own, func(t string) bool { return t == TLSExporter })
-		}
-		if len(own) == 0 {
-			return ""
-		}
-		return own[0]
+	announced := cfg.BindingTypes
+	if len(announced) == 0 {
+		announced = []string{TLSUnique}
 	}
-	for _, t := range own {
-		if slices.Contains(cfg.BindingTypes, t) {
+	for _, t := range BindingTypes(cfg.TLS, cfg.leaf()) {
+		if slices.Contains(announced, t) {
 			return t
 		}
 	}

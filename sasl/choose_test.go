@@ -22,6 +22,8 @@ func TestChoose(t *testing.T) {
 	onlyToken := ClientConfig{Token: "t", TLS: tls13}
 	open := password
 	open.AllowPlaintext = true
+	bound := secure
+	bound.BindingTypes = []string{TLSExporter}
 	pinned := secure
 	pinned.Refuse = []string{Plain, DigestMD5}
 	guest := ClientConfig{Anonymous: true}
@@ -32,7 +34,8 @@ func TestChoose(t *testing.T) {
 		want    string
 	}{
 		{"strongest hash", "PLAIN SCRAM-SHA-1 SCRAM-SHA-256", secure, SCRAMSHA256},
-		{"bound before unbound", "SCRAM-SHA-512 SCRAM-SHA-1 SCRAM-SHA-1-PLUS", secure, SCRAMSHA1Plus},
+		{"bound before unbound", "SCRAM-SHA-512 SCRAM-SHA-1 SCRAM-SHA-1-PLUS", bound, SCRAMSHA1Plus},
+		{"TLS 1.3 and no type announced", "SCRAM-SHA-512 SCRAM-SHA-1 SCRAM-SHA-1-PLUS", secure, SCRAMSHA512},
 		{"no binding without TLS", "SCRAM-SHA-1 SCRAM-SHA-1-PLUS", password, SCRAMSHA1},
 		{"certificate first", "SCRAM-SHA-512-PLUS EXTERNAL", withCert, External},
 		{"certificate not wanted", "SCRAM-SHA-512 EXTERNAL", secure, SCRAMSHA512},
@@ -102,7 +105,7 @@ func TestAnnouncements(t *testing.T) {
 		{"rule 3: nothing announced", tls13, false, "SCRAM-SHA-1", "", "y,,"},
 		{"rule 3: nothing announced, SASL2", tls13, true, "SCRAM-SHA-1", "", "y,,"},
 		{"rule 4: mechanisms without types, SASL2", tls13, true, both, "", ""},
-		{"rule 4: mechanisms without types", tls13, false, both, "", "p=tls-exporter,,"},
+		{"rule 4: mechanisms without types, none by default", tls13, false, both, "", "n,,"},
 		{"rule 4: the default of TLS 1.2", tls12, false, both, "", "p=tls-unique,,"},
 		{"rule 5: types without mechanisms", tls13, false, "SCRAM-SHA-1", "tls-exporter", ""},
 		{"rule 5: types without mechanisms, SASL2", tls13, true, "SCRAM-SHA-1", "tls-exporter", ""},

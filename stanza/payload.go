@@ -95,6 +95,11 @@ func AppendAttr[S ~string | ~[]byte](dst []byte, name string, value S) []byte {
 	return appendAttr(dst, name, value)
 }
 
+func appendAttr[S ~string | ~[]byte](dst []byte, name string, value S) []byte {
+	dst = append(append(append(dst, ' '), name...), '=', '\'')
+	return append(xmltok.AppendAttr(dst, value), '\'')
+}
+
 // AppendTextElement appends <name>text</name>. For writing a [Payload].
 func AppendTextElement(dst []byte, name, text string) []byte {
 	dst = append(append(append(dst, '<'), name...), '>')

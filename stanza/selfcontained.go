@@ -154,10 +154,3 @@ func mentions(s, prefix string) bool {
 func isNameByte(c byte) bool {
 	return c >= 0x80 || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-' || c == '.'
 }
-
-// appendAttr appends one attribute with a space before it.
-func appendAttr[S ~string | ~[]byte](dst []byte, name string, value S) []byte {
-	dst = append(append(append(dst, ' '), name...), "='"...)
-	dst = xmltok.AppendAttr(dst, value)
-	return append(dst, '\'')
-}

@@ -130,7 +130,7 @@ type Conn struct {
 	initiator bool
 	state     atomic.Uint32 // a State
 	in        Header        // what the peer sent
-	headed    bool          // the peer has sent a header
+	headed    bool          // the peer has sent a header, right or wrong
 	sent      Header        // what is, or will be, sent
 	opened    bool          // sent has been sent
 	activity  atomic.Uint32

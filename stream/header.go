@@ -108,7 +108,8 @@ func (h *Header) appendXML(dst []byte) []byte {
 }
 
 // parseHeader reads a header. Where it returns an error the header holds what
-// could be read, so that an answer can be addressed.
+// could be read, so that an answer can be addressed; a version that is none
+// counts as 1.0.
 func parseHeader(t *xmltok.Tag) (Header, error) {
 	h := Header{Content: contentOf(t)}
 	var bad error
@@ -130,7 +131,9 @@ func parseHeader(t *xmltok.Tag) (Header, error) {
 		case string(a.Name) == "id":
 			h.ID = v
 		case string(a.Name) == "version":
-			h.Version, err = parseVersion(v)
+			if h.Version, err = parseVersion(v); err != nil {
+				h.Version = V1
+			}
 		}
 		if bad == nil {
 			bad = err

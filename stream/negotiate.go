@@ -495,7 +495,7 @@ func (c *Conn) readHeader() error {
 	c.trace(false, c.sc.Root().Raw)
 	var err error
 	c.in, err = parseHeader(c.sc.Root())
-	c.headed = true
+	c.headed = string(c.sc.Root().Name) == "stream"
 	return err
 }
 

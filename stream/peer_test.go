@@ -73,6 +73,7 @@ type peer struct {
 func newPeer(t *testing.T, nc net.Conn) *peer {
 	p := &peer{t: t, nc: nc, news: make(chan struct{}, 1), done: make(chan struct{})}
 	go p.read()
+	t.Cleanup(func() { nc.Close() })
 	return p
 }
 
@@ -273,7 +274,10 @@ func clientFeatures(password string, got *jid.JID) []Feature {
 	}), Session())
 }
 
-// next reads until the stream ends, and reports why.
+// finish reads until the stream ends, and ends it.
+func finish(c *Conn) { c.Fail(drain(c)) }
+
+// drain reads until the stream ends, and reports why.
 func drain(c *Conn) error {
 	for {
 		if st, _, err := c.Next(); err != nil && st == nil {

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/xml"
@@ -74,7 +75,7 @@ func ServeTLS(config *tls.Config, required bool) Feature {
 			return append(dst, "/>"...)
 		},
 		Serve: func(ctx context.Context, c *Conn, _ Incoming) (Outcome, error) {
-			if c.sc.Buffered() > 0 {
+			if c.injected() {
 				return Outcome{}, errInjected("starttls")
 			}
 			if err := c.say([]byte("<proceed xmlns='" + NSStartTLS + "'/>")); err != nil {
@@ -82,6 +83,13 @@ func ServeTLS(config *tls.Config, required bool) Feature {
 			}
 			return c.startTLS(ctx, config, true)
 		}}
+}
+
+// injected reports whether there is plaintext where the TLS handshake begins.
+// White space means nothing: go-sendxmpp ends each element with a line feed.
+func (c *Conn) injected() bool {
+	b, err := c.sc.Peek(0)
+	return err != nil || len(bytes.TrimLeft(b, " \t\r\n")) > 0
 }
 
 // errInjected is the error for plaintext where the TLS handshake begins.
@@ -92,7 +100,7 @@ func errInjected(name string) error {
 // startTLS makes the handshake. Nothing that was received in plaintext may count
 // as if it had come through TLS.
 func (c *Conn) startTLS(ctx context.Context, config *tls.Config, server bool) (Outcome, error) {
-	if c.sc.Buffered() > 0 {
+	if c.injected() {
 		return Outcome{}, errInjected("proceed")
 	}
 	if config == nil {

@@ -64,26 +64,24 @@ func TestServer(t *testing.T) {
 }
 
 func TestServerSettings(t *testing.T) {
-	s := NewServer(t, func(c *server.Config) { c.Domains = []string{"capulet.example", "montague.example"} },
-		func(c *server.Config) { c.MaxResources = 1 })
-	juliet := s.Client("juliet/balcony", nil)
-	if got := juliet.LocalAddr().String(); got != "juliet@capulet.example/balcony" {
-		t.Errorf("juliet is %s", got)
-	}
-	c, err := client.New(func() client.Config {
-		cfg := s.ClientConfig("juliet/garden", nil)
-		cfg.Backoff = func(int) time.Duration { return time.Hour }
-		return cfg
-	}())
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	go c.Run(ctx)
-	if err := c.WaitReady(t.Context()); !errors.Is(err, xmpp.ErrClosed) {
-		t.Errorf("a second resource: %v, want none before the end", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := NewServer(t, func(c *server.Config) { c.Domains = []string{"capulet.example", "montague.example"} },
+			func(c *server.Config) { c.MaxResources = 1 })
+		juliet := s.Client("juliet/balcony", nil)
+		if got := juliet.LocalAddr().String(); got != "juliet@capulet.example/balcony" {
+			t.Errorf("juliet is %s", got)
+		}
+		c, err := client.New(s.ClientConfig("juliet/garden", nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		go c.Run(ctx)
+		if err := c.WaitReady(t.Context()); !errors.Is(err, xmpp.ErrClosed) {
+			t.Errorf("a second resource: %v, want none before the end", err)
+		}
+	})
 }
 
 // TestServerInBubble shows that everything ends with the test: a goroutine that
@@ -266,7 +264,7 @@ func TestServerReports(t *testing.T) {
 			s.Start(cfg)
 			s.Client("juliet/balcony", nil)
 			<-down
-		}, "xmpptest: client juliet@example.org/balcony: stream: conflict"},
+		}, "xmpptest: client juliet@example.org/balcony: stream error"},
 		{"stuck", func(t *strictT) {
 			s := NewServer(t)
 			cfg := s.ClientConfig("juliet", nil)

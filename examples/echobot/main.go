@@ -7,60 +7,82 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"flag"
 	"log"
 	"log/slog"
 	"os"
 	"os/signal"
 
-	xmpp "github.com/etherx-go/xmpp"
+	"github.com/etherx-go/xmpp"
 	"github.com/etherx-go/xmpp/client"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/stanza"
 	"github.com/etherx-go/xmpp/stream"
 )
 
-func main() {
-	addr := flag.String("addr", "", "host:port of the server; empty: ask the DNS")
-	ca := flag.String("ca", "", "certificate `file` to trust; empty: the system's")
-	flag.Parse()
-	account, err := jid.Parse(flag.Arg(0))
-	if err != nil {
-		log.Fatal(err)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-
+// echo logs in and repeats what it is told, until ctx ends.
+func echo(ctx context.Context, account jid.JID, password, addr string, trust *tls.Config) error {
 	mux := new(xmpp.Mux)
 	mux.OnMessage(func(ctx context.Context, s xmpp.Sender, msg *stanza.Message) error {
 		return xmpp.Send(ctx, s, msg.Reply(msg.Body))
 	})
 	bot, err := client.New(client.Config{
 		JID:      account,
-		Password: flag.Arg(1),
+		Password: password,
+		Dialer:   &stream.Dialer{Addr: addr}, // "" asks the DNS
+		TLS:      trust,                      // nil trusts whom the system trusts
 		Handler:  mux,
-		Dialer:   &stream.Dialer{Addr: *addr},
-		TLS:      trust(*ca),
 		Log:      slog.Default(),
 	})
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
-	if err := bot.Run(ctx); err != nil {
+	return bot.Run(ctx) // connects, and again when the connection is lost
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
 		log.Fatal(err)
 	}
 }
 
-// trust returns a config that trusts the certificate in a file.
-func trust(file string) *tls.Config {
+func run(ctx context.Context, args []string) error {
+	fs := flag.NewFlagSet("echobot", flag.ContinueOnError)
+	addr := fs.String("addr", "", "`host:port` of the server; empty: ask the DNS")
+	ca := fs.String("ca", "", "certificate `file` to trust; empty: the system's")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	if fs.NArg() != 2 {
+		return errors.New("usage: echobot [flags] account password")
+	}
+	account, err := jid.Parse(fs.Arg(0))
+	if err != nil {
+		return err
+	}
+	trust, err := trustFile(*ca)
+	if err != nil {
+		return err
+	}
+	return echo(ctx, account, fs.Arg(1), *addr, trust)
+}
+
+// trustFile returns settings that trust the certificates in a file, nil if none
+// is named.
+func trustFile(file string) (*tls.Config, error) {
 	if file == "" {
-		return nil
+		return nil, nil
 	}
 	pem, err := os.ReadFile(file)
 	if err != nil {
-		log.Fatal(err)
+		return nil, err
 	}
 	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(pem)
-	return &tls.Config{RootCAs: roots}
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, errors.New(file + ": no certificate")
+	}
+	return &tls.Config{RootCAs: roots}, nil
 }

@@ -16,8 +16,9 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"time"
 
-	xmpp "github.com/etherx-go/xmpp"
+	"github.com/etherx-go/xmpp"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/sasl"
 	"github.com/etherx-go/xmpp/server"
@@ -46,12 +47,8 @@ func (a *app) answer(ctx context.Context, s xmpp.Sender, msg *stanza.Message) er
 	return xmpp.Send(ctx, s, msg.Reply(reply))
 }
 
-// newServer puts the server and the bot into the app.
-func newServer(a *app) (*server.Server, error) {
-	crt, err := server.SelfSigned("localhost")
-	if err != nil {
-		return nil, err
-	}
+// newServer puts a server and a bot into the app.
+func newServer(a *app, crt tls.Certificate) (*server.Server, error) {
 	s, err := server.New(server.Config{
 		Domains:  []string{"localhost"},
 		Accounts: server.VerifyFunc(a.verify),
@@ -62,14 +59,30 @@ func newServer(a *app) (*server.Server, error) {
 	}
 	mux := new(xmpp.Mux)
 	mux.OnMessage(a.answer)
-	_, err = s.Local(jid.MustParse("bot.localhost"), mux)
-	return s, err
+	if _, err := s.Local(jid.MustParse("bot.localhost"), mux); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// serve lets the users in until ctx ends.
+func serve(ctx context.Context, s *server.Server, l net.Listener) error {
+	if err := s.Serve(ctx, l); ctx.Err() == nil {
+		return errors.Join(err, s.Close())
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return s.Shutdown(ctx)
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	s, err := newServer(&app{map[string]string{"juliet": "r0m30", "romeo": "jul13t"}})
+	crt, err := server.SelfSigned("localhost")
+	if err != nil {
+		log.Fatal(err)
+	}
+	s, err := newServer(&app{map[string]string{"juliet": "r0m30", "romeo": "jul13t"}}, crt)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -78,8 +91,7 @@ func main() {
 		log.Fatal(err)
 	}
 	log.Print("log in as juliet@localhost (r0m30), and write to bot.localhost")
-	if err := s.Serve(ctx, l); !errors.Is(err, context.Canceled) {
+	if err := serve(ctx, s, l); err != nil {
 		log.Fatal(err)
 	}
-	s.Shutdown(context.Background())
 }

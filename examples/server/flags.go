@@ -5,8 +5,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net"
+	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/etherx-go/xmpp/jid"
 )
 
 type user struct{ name, password string }
@@ -22,6 +27,8 @@ type options struct {
 	legacy            bool
 	cert, key         string
 	maxStanza, rate   int
+
+	later map[string]string // flags of later versions that were set to something
 }
 
 // later are flags whose features this version does not have. They are refused
@@ -38,62 +45,108 @@ var later = map[string]string{
 }
 
 // parse reads the flags and checks what can be checked before anything is
-// opened.
+// opened. It writes to stderr only if help is asked for; the error is
+// flag.ErrHelp then.
 func parse(args []string, stderr io.Writer) (*options, error) {
-	o := new(options)
+	o := &options{later: make(map[string]string)}
+	fs := o.flagSet()
+	switch err := fs.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprintln(stderr, "Usage: server [flags]")
+		fs.SetOutput(stderr)
+		fs.PrintDefaults()
+		return nil, err
+	case err != nil:
+		return nil, err
+	case fs.NArg() > 0:
+		return nil, fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	}
+	return o, o.check()
+}
+
+// flagSet describes the flags.
+func (o *options) flagSet() *flag.FlagSet {
 	fs := flag.NewFlagSet("server", flag.ContinueOnError)
-	fs.SetOutput(stderr)
-	fs.Func("domain", "virtual `host` (repeatable; default localhost)", func(v string) error {
-		o.domains = append(o.domains, v)
-		return nil
-	})
+	fs.SetOutput(io.Discard)
+	fs.Usage = func() {}
+	fs.Func("domain", "virtual `host` (repeatable; default localhost)", o.addDomain)
 	fs.StringVar(&o.listen, "listen", "127.0.0.1:5222", "`address` for clients with STARTTLS; empty: none")
 	fs.StringVar(&o.listenTLS, "listen-tls", "127.0.0.1:5223", "`address` for clients with direct TLS; empty: none")
 	fs.StringVar(&o.data, "data", "etherx-data", "data `folder`; memory: keep everything in memory")
-	fs.Func("user", "`name:password` of an account on the first domain (repeatable)", func(v string) error {
-		name, password, ok := strings.Cut(v, ":")
-		if !ok || name == "" || password == "" {
-			return errors.New("want name:password")
-		}
-		o.users = append(o.users, user{name, password})
-		return nil
-	})
+	fs.Func("user", "`name:password` of an account on the first domain (repeatable)", o.addUser)
 	fs.BoolVar(&o.register, "register", false, "open in-band registration")
 	fs.BoolVar(&o.allowPlaintext, "allow-plaintext", false, "allow authentication without TLS, on loopback only")
 	fs.BoolVar(&o.legacy, "legacy", false, "keep what DIGEST-MD5 needs, and offer it")
 	fs.StringVar(&o.cert, "cert", "", "certificate `file` (PEM); default: a self-signed one, made once, in the data folder")
 	fs.StringVar(&o.key, "key", "", "key `file` (PEM)")
 	fs.IntVar(&o.maxStanza, "max-stanza", 0, "largest stanza in `bytes`; 0: 256 KiB, -1: no limit")
-	fs.IntVar(&o.rate, "rate", 0, "`bytes` a second that a client may send; 0: a safe rate, -1: no limit")
+	fs.IntVar(&o.rate, "rate", 0, "`bytes` a second that a client may send; 0: 256 KiB, -1: no limit")
 	for name, feature := range later {
-		fs.Func(name, "not in this version: "+feature, func(v string) error {
-			if strings.HasPrefix(name, "listen-") && v == "" {
-				return nil // it is off
-			}
-			return fmt.Errorf("%s is not in this version", feature)
-		})
+		usage := "not in this version: " + feature
+		if name == "dialback" {
+			fs.BoolFunc(name, usage, func(v string) error { return o.setLaterBool(name, v) })
+			continue
+		}
+		fs.Func(name, usage, func(v string) error { return o.setLater(name, v) })
 	}
-	if err := fs.Parse(args); err != nil {
-		return nil, err
-	}
-	return o, o.check(fs)
+	return fs
 }
 
-func (o *options) check(fs *flag.FlagSet) error {
-	if fs.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q", fs.Arg(0))
+// setLater notes that a flag was set which is refused unless it is empty.
+func (o *options) setLater(name, v string) error {
+	if delete(o.later, name); v != "" {
+		o.later[name] = v
+	}
+	return nil
+}
+
+func (o *options) setLaterBool(name, v string) error {
+	on, err := strconv.ParseBool(v)
+	if !on {
+		v = ""
+	}
+	return errors.Join(err, o.setLater(name, v))
+}
+
+func (o *options) addDomain(v string) error {
+	j, err := jid.Parse(v)
+	if err != nil {
+		return err
+	}
+	if !j.IsDomain() {
+		return errors.New("not a domain")
+	}
+	o.domains = append(o.domains, v)
+	return nil
+}
+
+func (o *options) addUser(v string) error {
+	name, password, ok := strings.Cut(v, ":")
+	if !ok || name == "" || password == "" {
+		return errors.New("want name:password")
+	}
+	o.users = append(o.users, user{name, password})
+	return nil
+}
+
+func (o *options) check() error {
+	if names := slices.Sorted(maps.Keys(o.later)); len(names) > 0 {
+		return fmt.Errorf("-%s: %s is not in this version", names[0], later[names[0]])
 	}
 	if o.domains == nil {
 		o.domains = []string{"localhost"}
 	}
-	if (o.cert == "") != (o.key == "") {
+	switch {
+	case (o.cert == "") != (o.key == ""):
 		return errors.New("-cert and -key go together")
-	}
-	if o.listen == "" && o.listenTLS == "" {
-		return errors.New("there is nothing to listen on")
-	}
-	if o.allowPlaintext && o.listen != "" && !isLoopback(o.listen) {
+	case o.data == "":
+		return errors.New("-data is empty: name a folder, or memory")
+	case o.listen == "" && o.listenTLS == "":
+		return errors.New("there is nothing to listen on: -listen and -listen-tls are empty")
+	case o.allowPlaintext && o.listen != "" && !isLoopback(o.listen):
 		return fmt.Errorf("-allow-plaintext is refused: %s is not a loopback address", o.listen)
+	case o.maxStanza < -1, o.rate < -1:
+		return errors.New("-max-stanza and -rate are numbers of bytes, 0 for the default or -1 for no limit")
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ import (
 	"syscall"
 	"time"
 
-	xmpp "github.com/etherx-go/xmpp"
+	"github.com/etherx-go/xmpp"
 	"github.com/etherx-go/xmpp/ext/ping"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/server"
@@ -35,10 +35,9 @@ const shutdownTimeout = 5 * time.Second
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		if !errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(os.Stderr, "server:", err)
-		}
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "server:", err)
 		os.Exit(1)
 	}
 }
@@ -50,6 +49,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	accounts := &memory.Accounts{Legacy: o.legacy}
+	if err := o.addUsers(ctx, accounts); err != nil {
+		return err
+	}
 	cfg, err := o.config(accounts)
 	if err != nil {
 		return err
@@ -60,25 +62,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := o.addUsers(ctx, accounts); err != nil {
-		return err
-	}
 	if o.data != "memory" {
-		cfg.Log.Warn("accounts are kept in memory in this version, the data folder has the certificate only", "data", o.data)
+		cfg.Log.Warn("accounts are kept in memory in this version: they are gone when the server ends")
 	}
-	return serve(ctx, s, o, stdout)
+	return serve(ctx, s, o, cfg.Log, stdout)
 }
 
 // serve opens the listeners, says so, and serves until ctx ends.
-func serve(ctx context.Context, s *server.Server, o *options, stdout io.Writer) error {
+func serve(ctx context.Context, s *server.Server, o *options, log *slog.Logger, stdout io.Writer) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer s.Close()
 	failed := make(chan error, 2)
 	for _, l := range []struct {
-		addr  string
-		serve func(context.Context, net.Listener) error
-	}{{o.listen, s.Serve}, {o.listenTLS, s.ServeTLS}} {
+		name, addr string
+		serve      func(context.Context, net.Listener) error
+	}{{"STARTTLS", o.listen, s.Serve}, {"direct TLS", o.listenTLS, s.ServeTLS}} {
 		if l.addr == "" {
 			continue
 		}
@@ -86,6 +85,7 @@ func serve(ctx context.Context, s *server.Server, o *options, stdout io.Writer) 
 		if err != nil {
 			return err
 		}
+		log.Info("listening", "for", l.name, "addr", ln.Addr())
 		wg.Go(func() {
 			if err := l.serve(ctx, ln); !errors.Is(err, server.ErrServerClosed) && ctx.Err() == nil {
 				failed <- err
@@ -98,9 +98,9 @@ func serve(ctx context.Context, s *server.Server, o *options, stdout io.Writer) 
 		return err
 	case <-ctx.Done():
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
-	if err := s.Shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	if err := s.Shutdown(patience); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	return nil

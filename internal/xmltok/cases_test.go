@@ -1,13 +1,10 @@
 package xmltok_test
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -133,20 +130,37 @@ func TestCases(t *testing.T) {
 	if ill < 60 {
 		t.Errorf("only %d ill-formed cases", ill)
 	}
-	if f := os.Getenv("DUMP"); f != "" {
-		var b bytes.Buffer
-		cs := xmltoktest.Cases()
-		type jc struct {
-			Name  string
-			Input []byte
-			WF    bool
-			Class int
-		}
-		var o []jc
-		for _, c := range cs {
-			o = append(o, jc{c.Name, []byte(c.Input), c.WellFormed, int(c.Class)})
-		}
-		json.NewEncoder(&b).Encode(o)
-		os.WriteFile(f, b.Bytes(), 0o644)
+}
+
+// What requirements.md asks of a scanner, by id.
+func TestReq(t *testing.T) {
+	const ns = " xmlns='jabber:client' xmlns:%s='http://etherx.jabber.org/streams'>"
+	for _, c := range []struct {
+		id, name, in string
+		class        xmltok.Class
+		want         string // part of the outcome
+	}{
+		{"CORE-4.1-1", "no XML declaration", "<a></a>", 0, "Close"},
+		{"CORE-4.1-1", "XML declaration", "<?xml version='1.0' encoding='UTF-8'?><a></a>", 0, "decl={Version:1.0 Encoding:UTF-8"},
+		{"CORE-4.1-3", "any prefix", "<foo:stream" + fmt.Sprintf(ns, "foo") + "</foo:stream>", 0, "Open http://etherx.jabber.org/streams|foo|stream"},
+		{"CORE-4.1-3", "no prefix", "<stream xmlns='http://etherx.jabber.org/streams'><iq xmlns='jabber:client'/></stream>", 0, "Element jabber:client||iq"},
+		{"CORE-4.1-4", "a stanza is a child of the root", "<s><a><a></a></a><b/></s>", 0, `raw="<a><a></a></a>"`},
+		{"CORE-4.1-5", "CDATA", "<s><a><![CDATA[<b>]]></a></s>", 0, `inner="<![CDATA[<b>]]>"`},
+		{"CORE-4.1-6", "the end", "<s></s>", 0, "Close\nat 7"},
+		{"CORE-4.2-1", "comment", "<s><!-- x --></s>", xmltok.Restricted, ""},
+		{"CORE-4.2-1", "processing instruction", "<s><?x?></s>", xmltok.Restricted, ""},
+		{"CORE-4.2-1", "entity", "<s><a>&x;</a></s>", xmltok.Restricted, ""},
+		{"CORE-4.2-1", "DTD", "<!DOCTYPE s><s></s>", xmltok.Restricted, ""},
+		{"CORE-7.2-1", "namespaces", "<s xmlns:p='u'><p:a/></s>", 0, "Element u|p|a"},
+		{"CORE-7.3-1", "namespace-well-formed", "<s><p:a/></s>", xmltok.NotWellFormed, ""},
+		{"CORE-7.4-1", "other encoding", "<?xml version='1.0' encoding='ISO-8859-1'?><s></s>", xmltok.Encoding, ""},
+		{"CORE-B.1-1", "white space between stanzas", "<s> <a/>\n</s>", 0, "Space"},
+	} {
+		t.Run(c.id+" "+c.name, func(t *testing.T) {
+			got, err := outcome(strings.NewReader(c.in), xmltok.Limits{}, false)
+			if classOf(err) != c.class || !strings.Contains(got, c.want) {
+				t.Errorf("%s: %s%v", c.in, got, err)
+			}
+		})
 	}
 }

@@ -288,7 +288,7 @@ func TestNamesLikeEncodingXML(t *testing.T) {
 		_, err := d.Token()
 		return ours, err == nil
 	}
-	for r := rune(0x80); r <= 0x30000; r++ {
+	for r := rune(0x80); r <= 0x10400; r++ { // none beyond the first plane is in the tables
 		for _, in := range []string{"<" + string(r) + "/>", "<a" + string(r) + "/>"} {
 			if ours, std := takes(in); ours != std {
 				t.Fatalf("%q: we %v, encoding/xml %v", in, ours, std)

@@ -152,8 +152,8 @@ func (in *input) added(n int, err error) error {
 const busyClass = 1
 
 // makeRoom moves the bytes to the front if there is little room behind them,
-// and into a larger buffer if that does not help enough. A byte moves only when
-// as many have been read as are moved or more, so the work stays linear.
+// and into a larger buffer if that does not help enough. At most half a buffer
+// moves after a quarter of one was read, so the work stays linear.
 func (in *input) makeRoom() {
 	size := len(in.buf.data)
 	if size-slack-in.end >= max(minRoom, size/4) {

@@ -40,12 +40,14 @@ func (e Event) String() string {
 }
 
 // Scanner reads XML streams. It is not safe for concurrent use. While it waits
-// for the first byte of something it holds no buffer.
+// for the first byte of something it holds no buffer (4 KiB if the input is
+// UTF-16).
 type Scanner struct {
 	in    input
 	w     *work // only while there are bytes
 	lim   Limits
 	state state
+	again bool // the document follows another, whose white space may come first
 	utf16 bool // UTF-16 is allowed
 	ready bool // w has a finished element, which begins at in.pos
 	size  int  // of the element or tag that is handed out
@@ -114,9 +116,12 @@ func (s *Scanner) Element() *Elem {
 // Restart expects a new document from the next byte on (RFC 6120 section
 // 4.3.3). It may follow any event. Bytes that are buffered are kept. If the
 // document before was UTF-16, so is the next.
+//
+// White space is passed over first: it stood behind the last element of the
+// document before (go-sendxmpp ends each element with a line feed).
 func (s *Scanner) Restart() {
 	s.consume()
-	s.state, s.search = atStart, 0
+	s.state, s.search, s.again = atStart, 0, true
 	s.decl, s.root, s.scope = Declaration{}, nil, nil
 }
 
@@ -126,6 +131,7 @@ func (s *Scanner) ResetReader(r io.Reader) {
 	s.Restart()
 	s.dropWork()
 	s.in.reset(r)
+	s.again = false
 	s.base, s.err = 0, nil
 }
 

@@ -277,6 +277,9 @@ func TestLimits(t *testing.T) {
 					if over {
 						in = c.over
 					}
+					if k == 1 && len(in) > 1<<20 {
+						continue // takes long
+					}
 					in = "<s xmlns:s='urn:s'>" + in + "<after/>"
 					var r io.Reader = strings.NewReader(in)
 					switch k {
@@ -422,8 +425,8 @@ func TestReadLazy(t *testing.T) {
 
 // A stanza costs no allocation, be it with or without prefixes and escapes.
 func TestAllocations(t *testing.T) {
-	stanza := []byte("<message from='a@b/c' to='d@e' xml:lang='en' id='x&amp;y'><body>Grüße &amp; 1 &gt; 0</body><p:x xmlns:p='urn:p&amp;' p:y='1'/><stream:z/></message> ")
-	r := &endless{head: []byte(xmltoktest.Header), body: bytes.Repeat(stanza, 20)}
+	r := &endless{head: xmltoktest.Header, body: "<message from='a@b/c' to='d@e' xml:lang='en' id='x&amp;y'>" +
+		"<body>Grüße &amp; 1 &gt; 0</body><p:x xmlns:p='urn:p&amp;' p:y='1'/><stream:z/></message>"}
 	s := xmltok.NewScanner(r, xmltok.Limits{})
 	defer s.Release()
 	read := func() {
@@ -438,24 +441,32 @@ func TestAllocations(t *testing.T) {
 		}
 	}
 	read()
-	if n := testing.AllocsPerRun(50, read); n > 1 { // a garbage collection may empty the pool
-		t.Errorf("%v allocations for 50 stanzas", n)
+	if n := testing.AllocsPerRun(50, read); n > 0 {
+		t.Errorf("%v allocations for 100 stanzas", n)
 	}
 }
 
-type endless struct{ head, body, rest []byte }
+// endless is a reader of head and then body again and again, that never stops
+// where body does, so that no buffer goes back to the pool.
+type endless struct {
+	head, body string
+	at         int
+}
 
 func (e *endless) Read(p []byte) (int, error) {
-	if len(e.head) > 0 {
-		n := copy(p, e.head)
-		e.head = e.head[n:]
-		return n, nil
+	n := min(len(p), 700)
+	for k := range n {
+		at := e.at
+		if e.at++; at < len(e.head) {
+			p[k] = e.head[at]
+			continue
+		}
+		p[k] = e.body[(at-len(e.head))%len(e.body)]
 	}
-	if len(e.rest) == 0 {
-		e.rest = e.body
+	if n > 1 && e.at > len(e.head) && (e.at-len(e.head))%len(e.body) == 0 {
+		n--
+		e.at--
 	}
-	n := copy(p[:min(len(p), 700)], e.rest)
-	e.rest = e.rest[n:]
 	return n, nil
 }
 
@@ -482,7 +493,7 @@ func TestPeek(t *testing.T) {
 		t.Error("no error after Release")
 	}
 	s.ResetReader(strings.NewReader("<a><b/>"))
-	if b, err := s.Peek(4); string(b) != "<" && string(b) != "<a><b/>" || err != nil {
+	if b, err := s.Peek(4); string(b) != "<a><b/>" || err != nil {
 		t.Errorf("got %q, %v", b, err)
 	}
 }

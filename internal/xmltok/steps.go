@@ -18,6 +18,9 @@ func (s *Scanner) step() Event {
 		case inElement:
 			return s.element()
 		case atStart:
+			if s.again && !s.skipBlank() {
+				return None
+			}
 			ok, f := s.detect()
 			if f != 0 {
 				return s.fail(0, f, 1)
@@ -139,6 +142,18 @@ func (s *Scanner) header() Event {
 		next = afterOpen
 	}
 	return s.event(Open, s.w.end, next)
+}
+
+// skipBlank goes over the white space between two documents. It reports whether
+// anything else is there.
+func (s *Scanner) skipBlank() bool {
+	b, n := s.in.rest()
+	k := 0
+	for class[b[k]] == white {
+		k++
+	}
+	s.advance(k)
+	return k < n
 }
 
 // prolog goes over the white space before the root. It reports whether the

@@ -75,7 +75,7 @@ func (w *work) startTag(b []byte, i int) (int, fault) {
 		w.note(&n, next)
 	}
 	if empty {
-		if w.touched {
+		if w.touched && !w.header { // a header's declarations are for the stream
 			w.unwind(w.depth)
 		}
 		return next, 0
@@ -133,9 +133,9 @@ func (w *work) note(n *name, next int) {
 	}
 }
 
-// hashFactor spreads the first eight bytes of the usual attribute names over 64
-// values without collision.
-const hashFactor = 0x9E3779B97F4A7C15
+// hashFactor spreads the first eight bytes of some thirty usual attribute names
+// over 64 values without collision (it was found by trying).
+const hashFactor = 0x225082AA15286927
 
 const xmlnsWord = 'x' | 'm'<<8 | 'l'<<16 | 'n'<<24 | 's'<<32
 
@@ -197,14 +197,7 @@ func (w *work) attributes(b []byte, i int) (int, fault) {
 		if quote == '"' {
 			drop = dropDouble
 		}
-		for {
-			stops := valueStops(word(b, i), drop)
-			if stops != 0 {
-				i += first(stops)
-				break
-			}
-			i += 8
-		}
+		i = plainValue(b, i, drop)
 		if b[i] != quote {
 			var f fault
 			if i, f = restOfValue(b, i, quote, drop, a); f != 0 {
@@ -286,6 +279,17 @@ func equals(b []byte, i int) (int, fault) {
 	return i - 1, 0
 }
 
+// plainValue returns the place of the first byte from b[i] on that is not plain
+// in a value with the quote that drop stands for.
+func plainValue(b []byte, i int, drop uint64) int {
+	for {
+		if stops := valueStops(word(b, i), drop); stops != 0 {
+			return i + first(stops)
+		}
+		i += 8
+	}
+}
+
 // restOfValue reads a value on from b[i], which is not plain, and returns the
 // place of the closing quote.
 func restOfValue(b []byte, i int, quote byte, drop uint64, a *attr) (int, fault) {
@@ -313,14 +317,7 @@ func restOfValue(b []byte, i int, quote byte, drop uint64, a *attr) (int, fault)
 		case c < 0x20:
 			return i, faultChar
 		}
-		for {
-			stops := valueStops(word(b, i), drop)
-			if stops != 0 {
-				i += first(stops)
-				break
-			}
-			i += 8
-		}
+		i = plainValue(b, i, drop)
 	}
 }
 

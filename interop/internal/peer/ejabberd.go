@@ -3,9 +3,11 @@
 package peer
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -51,8 +53,21 @@ func (c Ejabberd) Start(t testing.TB) *Server {
 			"EJABBERD_PID_PATH=" + filepath.Join(dir, "pid"),
 		},
 	}
+	s.onDisk = func(a Account) bool { return inDatabase(filepath.Join(dir, "db"), a) }
 	s.run(t)
 	return s
+}
+
+// inDatabase reports whether the files of the database, which are written up to
+// two seconds after the transaction, have the account's name, as a binary of
+// Erlang's external term format.
+func inDatabase(dir string, a Account) bool {
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		return false
+	}
+	name := string(binary.BigEndian.AppendUint32([]byte{'m'}, uint32(len(a.User)))) + a.User
+	return slices.ContainsFunc(files, func(f string) bool { return strings.Contains(read(f), name) })
 }
 
 // ejabberdLibs returns the folder in which Debian keeps ejabberd's modules.

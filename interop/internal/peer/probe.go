@@ -249,13 +249,8 @@ func (r *raw) register(user, password string) error {
 		return nil
 	}
 	fault := reply.child("", "error")
-	if fault.child(nsStanzas, "conflict").present() {
-		return errAccountExists
-	}
 	return fmt.Errorf("registering %s: %s %v %q", user, reply.XMLName.Local, fault.names(), fault.child(nsStanzas, "text").Text)
 }
-
-var errAccountExists = errors.New("the account exists")
 
 // close ends the stream.
 func (r *raw) close() {

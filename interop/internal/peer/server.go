@@ -4,7 +4,6 @@ package peer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 )
@@ -30,8 +29,9 @@ type Server struct {
 	CA *CA
 
 	command  command
-	added    func(Account) // nil, or told of new accounts
-	announce func() error  // nil, or returns nil when the server says that it is ready
+	added    func(Account)      // nil, or told of new accounts
+	onDisk   func(Account) bool // nil, or says whether an account outlives a crash
+	announce func() error       // nil, or returns nil when the server says that it is ready
 	log      *logFiles
 	process  *process
 	accounts []Account
@@ -112,11 +112,21 @@ func (s *Server) register(ctx context.Context, a Account) error {
 	return r.register(a.User, a.Password)
 }
 
-// Kill ends the server at once, as a crash does.
+// Kill ends the server at once, as a crash does, once its accounts are on disk.
 func (s *Server) Kill(t testing.TB) {
 	t.Helper()
 	if !s.process.running() {
 		t.Fatalf("%s had ended by itself: %v", s.Name, s.process.err)
+	}
+	if s.onDisk != nil {
+		s.process.await(t, "accounts on disk", waitLimit, func() error {
+			for _, a := range s.accounts {
+				if !s.onDisk(a) {
+					return fmt.Errorf("%s is not", a.JID())
+				}
+			}
+			return nil
+		})
 	}
 	s.process.kill()
 }
@@ -127,15 +137,6 @@ func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	s.process.stop()
 	s.run(t)
-	// A crash may have taken an account that was not on disk yet.
-	for _, a := range s.accounts {
-		switch err := s.register(t.Context(), a); {
-		case err == nil:
-			t.Logf("%s had lost the account %s", s.Name, a.JID())
-		case !errors.Is(err, errAccountExists):
-			t.Fatalf("%s after the restart: %v", s.Name, err)
-		}
-	}
 }
 
 // Watch arranges that what the server logs from now on is shown if t fails. The

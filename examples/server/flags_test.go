@@ -1,0 +1,211 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/etherx-go/xmpp/examples/internal/markdown"
+)
+
+// defaults returns the options without any flag, changed by fn.
+func defaults(fn func(*options)) *options {
+	o := &options{
+		domains: []string{"localhost"},
+		listen:  "127.0.0.1:5222", listenTLS: "127.0.0.1:5223",
+		data:  "etherx-data",
+		later: map[string]string{},
+	}
+	if fn != nil {
+		fn(o)
+	}
+	return o
+}
+
+func TestParse(t *testing.T) {
+	tests := []struct {
+		args string // separated by spaces; '' is an empty one
+		want func(*options)
+	}{
+		{"", nil},
+		{"-domain capulet.example", func(o *options) { o.domains = []string{"capulet.example"} }},
+		{"-domain capulet.example -domain montague.example", func(o *options) {
+			o.domains = []string{"capulet.example", "montague.example"}
+		}},
+		{"-listen [::1]:15222", func(o *options) { o.listen = "[::1]:15222" }},
+		{"-listen ''", func(o *options) { o.listen = "" }},
+		{"-listen-tls :5223", func(o *options) { o.listenTLS = ":5223" }},
+		{"-listen-tls ''", func(o *options) { o.listenTLS = "" }},
+		{"-data memory", func(o *options) { o.data = "memory" }},
+		{"-user juliet:r0m30 -user romeo:a:b", func(o *options) {
+			o.users = []user{{"juliet", "r0m30"}, {"romeo", "a:b"}}
+		}},
+		{"-register", func(o *options) { o.register = true }},
+		{"-allow-plaintext", func(o *options) { o.allowPlaintext = true }},
+		{"-allow-plaintext -listen localhost:5222", func(o *options) { o.allowPlaintext, o.listen = true, "localhost:5222" }},
+		{"-allow-plaintext -listen [::1]:5222", func(o *options) { o.allowPlaintext, o.listen = true, "[::1]:5222" }},
+		{"-allow-plaintext -listen '' -listen-tls :5223", func(o *options) {
+			o.allowPlaintext, o.listen, o.listenTLS = true, "", ":5223"
+		}},
+		{"-legacy", func(o *options) { o.legacy = true }},
+		{"-cert c.pem -key k.pem", func(o *options) { o.cert, o.key = "c.pem", "k.pem" }},
+		{"-max-stanza 65536", func(o *options) { o.maxStanza = 65536 }},
+		{"-max-stanza -1 -rate -1", func(o *options) { o.maxStanza, o.rate = -1, -1 }},
+		{"-rate 1000", func(o *options) { o.rate = 1000 }},
+		{"-listen-s2s '' -listen-component '' -listen-http ''", nil},
+		{"-dialback=false", nil},
+		{"-dialback -dialback=0", nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.args, func(t *testing.T) {
+			var stderr bytes.Buffer
+			got, err := parse(fields(tt.args), &stderr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := defaults(tt.want); !reflect.DeepEqual(got, want) {
+				t.Errorf("got  %+v\nwant %+v", got, want)
+			}
+			if stderr.Len() > 0 {
+				t.Errorf("written: %s", &stderr)
+			}
+		})
+	}
+}
+
+func TestParseErrors(t *testing.T) {
+	tests := []struct{ args, want string }{
+		{"-nothing", "flag provided but not defined: -nothing"},
+		{"serve", `unexpected argument "serve"`},
+		{"-domain", "flag needs an argument: -domain"},
+		{"-domain juliet@capulet.example", `invalid value "juliet@capulet.example" for flag -domain: not a domain`},
+		{"-domain ''", `invalid value "" for flag -domain: *`},
+		{"-user juliet", `invalid value "juliet" for flag -user: want name:password`},
+		{"-user :r0m30", `invalid value ":r0m30" for flag -user: want name:password`},
+		{"-user juliet:", `invalid value "juliet:" for flag -user: want name:password`},
+		{"-cert c.pem", "-cert and -key go together"},
+		{"-key k.pem", "-cert and -key go together"},
+		{"-data ''", "-data is empty: name a folder, or memory"},
+		{"-listen '' -listen-tls ''", "there is nothing to listen on: -listen and -listen-tls are empty"},
+		{"-allow-plaintext -listen :5222", "-allow-plaintext is refused: :5222 is not a loopback address"},
+		{"-allow-plaintext -listen 192.0.2.1:5222", "-allow-plaintext is refused: 192.0.2.1:5222 is not a loopback address"},
+		{"-allow-plaintext -listen localhost", "-allow-plaintext is refused: localhost is not a loopback address"},
+		{"-max-stanza -2", "-max-stanza and -rate are numbers of bytes, 0 for the default or -1 for no limit"},
+		{"-rate -2", "-max-stanza and -rate are numbers of bytes, 0 for the default or -1 for no limit"},
+		{"-rate fast", `invalid value "fast" for flag -rate: parse error`},
+		{"-listen-s2s :5269", "-listen-s2s: federation is not in this version"},
+		{"-listen-component :5347", "-listen-component: external components is not in this version"},
+		{"-listen-http :5280", "-listen-http: HTTP (WebSocket, BOSH, metrics) is not in this version"},
+		{"-admin juliet@localhost", "-admin: administration is not in this version"},
+		{"-component bot=secret", "-component: external components is not in this version"},
+		{"-s2s-map example.org=192.0.2.1:5269", "-s2s-map: federation is not in this version"},
+		{"-s2s-ca roots.pem", "-s2s-ca: federation is not in this version"},
+		{"-dialback", "-dialback: federation is not in this version"},
+		{"-dialback=maybe", `invalid boolean value "maybe" for -dialback: *`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.args, func(t *testing.T) {
+			var stderr bytes.Buffer
+			_, err := parse(fields(tt.args), &stderr)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			if want, open := strings.CutSuffix(tt.want, "*"); err.Error() != want && !(open && strings.HasPrefix(err.Error(), want)) {
+				t.Errorf("got  %s\nwant %s", err, tt.want)
+			}
+			// main prints the error, and nothing else is printed.
+			if stderr.Len() > 0 || strings.Contains(err.Error(), "\n") {
+				t.Errorf("more than one sentence: %q, %q", err, &stderr)
+			}
+		})
+	}
+}
+
+// fields splits a line at spaces; ” stands for an empty field.
+func fields(line string) []string {
+	args := strings.Fields(line)
+	for i := range args {
+		if args[i] == "''" {
+			args[i] = ""
+		}
+	}
+	return args
+}
+
+func TestHelp(t *testing.T) {
+	var stderr bytes.Buffer
+	if _, err := parse([]string{"-h"}, &stderr); !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("got %v", err)
+	}
+	new(options).flagSet().VisitAll(func(f *flag.Flag) {
+		if !strings.Contains(stderr.String(), "  -"+f.Name+" ") && !strings.Contains(stderr.String(), "  -"+f.Name+"\n") {
+			t.Errorf("no help for -%s", f.Name)
+		}
+	})
+}
+
+// TestDocumentedFlags compares the table in docs/server.md with the flags.
+func TestDocumentedFlags(t *testing.T) {
+	documented := make(map[string]string) // name to default
+	for _, row := range markdown.Tables(t, "docs/server.md", "flag", "default", "meaning") {
+		name, _, _ := strings.Cut(strings.Trim(row[0], "`"), " ")
+		if documented[name] != "" {
+			t.Errorf("%s stands twice in the table", name)
+		}
+		documented[name] = strings.Trim(row[1], "`")
+	}
+	o := new(options)
+	o.later = make(map[string]string)
+	o.flagSet().VisitAll(func(f *flag.Flag) {
+		name := "-" + f.Name
+		def, ok := documented[name]
+		delete(documented, name)
+		if _, isLater := later[f.Name]; isLater {
+			if ok {
+				t.Errorf("%s is in the table, and not in this version", name)
+			}
+			return
+		}
+		want := f.DefValue
+		switch want {
+		case "false":
+			want = "off"
+		case "": // the flags that have a default of another kind
+			want = map[string]string{"-domain": "localhost", "-cert": "self-signed", "-key": "self-signed"}[name]
+		}
+		if !ok || def != want {
+			t.Errorf("%s has the default %q, in the table %q (%v)", name, want, def, ok)
+		}
+	})
+	for name := range documented {
+		t.Errorf("%s is in the table, and no flag", name)
+	}
+	text := markdown.Read(t, "docs/server.md")
+	for name := range later {
+		if !strings.Contains(text, "`-"+name+"`") {
+			t.Errorf("docs/server.md does not say that -%s comes later", name)
+		}
+	}
+}
+
+// TestDocumentedCommands: every command in the documents that starts this
+// server has flags that are accepted.
+func TestDocumentedCommands(t *testing.T) {
+	n := 0
+	for _, c := range markdown.Commands(t) {
+		if len(c.Args) < 3 || fmt.Sprint(c.Args[:3]) != "[go run ./examples/server]" {
+			continue
+		}
+		n++
+		if _, err := parse(c.Args[3:], t.Output()); err != nil {
+			t.Errorf("%s: %q: %v", c.File, c.Args, err)
+		}
+	}
+	if n == 0 {
+		t.Error("no document says how to start the server")
+	}
+}
