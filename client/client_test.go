@@ -294,6 +294,49 @@ func TestReconnect(t *testing.T) {
 	}
 }
 
+// TestWatcherOrder: whoever is slow to notice the end of a session still hears
+// of it before the next one, which is not held up.
+func TestWatcherOrder(t *testing.T) {
+	bubble(t, func(t *testing.T, ts *testServer) {
+		var mu sync.Mutex
+		var events []string
+		note := func(event string) {
+			mu.Lock()
+			defer mu.Unlock()
+			events = append(events, event)
+		}
+		check := func(want ...string) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if !slices.Equal(events, want) {
+				t.Errorf("events %v, want %v", events, want)
+			}
+		}
+		cfg := ts.config()
+		cfg.OnUp = func(ctx context.Context, _ xmpp.Sender) {
+			note("up")
+			<-ctx.Done()
+			time.Sleep(time.Minute)
+			note("noticed")
+		}
+		cfg.OnDown = func(xmpp.Sender, error) { note("down") }
+		c := start(t, cfg)
+		ts.peer().cut()
+		ts.peer()
+		c.ready()
+		check("up")
+		time.Sleep(time.Minute)
+		check("up", "noticed", "down", "up")
+		c.cancel()
+		if err := c.wait(); err == nil { // a minute is too long
+			t.Error("Run: no error")
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
 // TestBackoff: the attempts come at the times that the schedule says, and a
 // steady session lets it start over.
 func TestBackoff(t *testing.T) {
@@ -720,6 +763,8 @@ func TestAnswers(t *testing.T) {
 		{"set in an unknown namespace", "<iq type='set' id='1' from='romeo@montague.lit/orchard'><query xmlns='urn:unknown'/></iq>", "service-unavailable"},
 		{"ping", "<iq type='get' id='1' from='capulet.lit'><ping xmlns='urn:xmpp:ping'/></iq>", "result"},
 		{"ping of somebody", "<iq type='get' id='1' from='romeo@montague.lit/orchard'><ping xmlns='urn:xmpp:ping'/></iq>", "result"},
+		{"CORE-6.2.2-2 no from in the reply", "<iq type='get' id='1' to='juliet@capulet.lit/balcony' from='capulet.lit'><ping xmlns='urn:xmpp:ping'/></iq>", "result"},
+		{"CORE-6.2.2-2 nor the bare JID", "<iq type='get' id='1' to='juliet@capulet.lit' from='capulet.lit'><query xmlns='urn:unknown'/></iq>", "service-unavailable"},
 		{"CORE-6.5.3-1 no payload", "<iq type='get' id='1' from='romeo@montague.lit/orchard'/>", "bad-request"},
 		{"CORE-6.5.3-1 two payloads", "<iq type='set' id='1' from='romeo@montague.lit/orchard'><a xmlns='a'/><b xmlns='b'/></iq>", "bad-request"},
 		{"no id", "<iq type='get' from='romeo@montague.lit/orchard'><query xmlns='urn:unknown'/></iq>", "bad-request"},

@@ -318,6 +318,23 @@ func TestSeeOtherHost(t *testing.T) {
 			}
 		})
 	})
+	t.Run("direct TLS", func(t *testing.T) {
+		bubble(t, func(t *testing.T, ts *testServer) {
+			n := &network{testServer: ts, direct: true}
+			var roots *x509.CertPool
+			ts.tls, roots = certificate(t, "capulet.lit")
+			redirect(n, "other.lit")
+			cfg := n.config()
+			cfg.Dialer.Mode = stream.DialDirectTLS
+			cfg.TLS = &tls.Config{RootCAs: roots}
+			c := start(t, cfg)
+			c.ready()
+			c.stop()
+			if want := []string{"capulet.lit:5223", "other.lit:5223"}; !slices.Equal(n.dialed, want) {
+				t.Errorf("dialed %v", n.dialed)
+			}
+		})
+	})
 	t.Run("own transport", func(t *testing.T) {
 		bubble(t, func(t *testing.T, ts *testServer) {
 			n := &network{testServer: ts}

@@ -76,9 +76,14 @@ func (s *session) refuse(st *stanza.Stanza, reason *stanza.Error) {
 	if answerable(st) {
 		err = s.conn.TrySend(s.outgoing(st.ErrorReply(reason)))
 	}
-	// Who sends too much is not to fill the log as well.
+	// Who sends too much is not to fill the log as well, and that stanzas still
+	// come when the client leaves is nothing to worry about.
 	if s.refused++; s.refused&(s.refused-1) == 0 {
-		s.c.cfg.Log.Warn("stanza refused", slog.String("stanza", st.Kind.String()), slog.String("type", string(st.Type)),
+		level := slog.LevelWarn
+		if reason.Condition == stanza.RecipientUnavailable {
+			level = slog.LevelDebug
+		}
+		s.c.cfg.Log.Log(s.base, level, "stanza refused", slog.String("stanza", st.Kind.String()), slog.String("type", string(st.Type)),
 			slog.String("from", st.From.String()), slog.Any("reason", reason), slog.Any("error", err), slog.Int("so_far", s.refused))
 	}
 }

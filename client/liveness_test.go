@@ -341,6 +341,25 @@ func TestDrainTimeout(t *testing.T) {
 		}
 		close(stuck)
 	})
+	// A connection that is lost meanwhile needs no closing.
+	bubble(t, func(t *testing.T, ts *testServer) {
+		cfg := ts.config()
+		cfg.Handler = xmpp.HandlerFunc(func(context.Context, xmpp.Sender, *stanza.Stanza) error {
+			time.Sleep(2 * time.Second)
+			return nil
+		})
+		c := start(t, cfg)
+		p := ts.peer()
+		p.send("<message from='romeo@montague.lit/orchard'><body/></message>")
+		synctest.Wait()
+		begin := time.Now()
+		c.cancel()
+		time.Sleep(time.Second)
+		p.cut()
+		if err := c.wait(); err != nil || time.Since(begin) != 2*time.Second || ts.dials.Load() != 1 {
+			t.Errorf("Run: %v after %v, %d dials", err, time.Since(begin), ts.dials.Load())
+		}
+	})
 	// A watcher that does not look at its context.
 	bubble(t, func(t *testing.T, ts *testServer) {
 		stuck := make(chan struct{})
@@ -377,7 +396,9 @@ func TestEndAnywhere(t *testing.T) {
 					time.Sleep(time.Second)
 					return nil
 				}
-				c, err := New(ts.config())
+				cfg := ts.config()
+				cfg.OnUp = func(ctx context.Context, _ xmpp.Sender) { <-ctx.Done() }
+				c, err := New(cfg)
 				if err != nil {
 					t.Fatal(err)
 				}

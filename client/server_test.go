@@ -101,7 +101,7 @@ func (ts *testServer) serve(n int, tr stream.Transport) {
 	}
 	features := append(auth.Features(), stream.ServeBind(func(_ context.Context, resource string) (jid.JID, error) {
 		return ts.bind(n, resource)
-	}))
+	}, nil))
 	if ts.tls != nil {
 		features = append([]stream.Feature{stream.ServeTLS(ts.tls, true)}, features...)
 	}

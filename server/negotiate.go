@@ -63,7 +63,7 @@ func (sess *session) makeFeatures() []stream.Feature {
 	}
 	return append(fs, stream.ServeBind(func(ctx context.Context, resource string) (jid.JID, error) {
 		return s.bindSession(ctx, sess, resource)
-	}), stream.OfferSession())
+	}, func() { sess.active.Store(true) }), stream.OfferSession())
 }
 
 func (sess *session) saslServer(needs stream.State) stream.SASLServer {

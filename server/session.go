@@ -39,10 +39,9 @@ func (s *Server) serveClient(ctx context.Context, cn *connection) error {
 		defer stop()
 	}
 	sess := &session{srv: s, cn: cn, done: make(chan struct{})}
-	conn, err := stream.Accept(ctx, cn.tr, s.cfg.Stream, sess.open)
-	if err != nil {
+	if _, err := stream.Accept(ctx, cn.tr, s.cfg.Stream, sess.open); err != nil {
 		if !sess.jid.IsZero() {
-			sess.host.unbind(sess)
+			sess.leave()
 		}
 		s.log.Debug("no session", "remote", cn.tr.RemoteAddr(), "err", err)
 		return err
@@ -51,9 +50,8 @@ func (s *Server) serveClient(ctx context.Context, cn *connection) error {
 	var cancel context.CancelFunc
 	sess.ctx, cancel = context.WithCancel(ctx)
 	defer cancel()
-	sess.conn, sess.features = conn, nil
+	sess.features = nil
 	s.setSession(cn, sess)
-	sess.active.Store(true)
 	s.log.Info("session up", "jid", sess.jid, "remote", cn.tr.RemoteAddr())
 	sess.read()
 	<-sess.done
@@ -114,8 +112,16 @@ func (sess *session) end() {
 		sess.broadcast(sess.unavailable())
 	}
 	sess.conn.Fail(sess.err)
+	sess.leave()
+}
+
+// leave takes the session out of the routes, and routes anew what is left in
+// its outbox.
+func (sess *session) leave() {
+	sess.active.Store(false)
+	sess.host.unbind(sess)
 	for _, st := range sess.conn.Unsent() {
-		sess.srv.Route(context.WithoutCancel(sess.ctx), st)
+		sess.srv.Route(sess.srv.ctx, st)
 	}
 }
 

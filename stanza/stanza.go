@@ -37,9 +37,10 @@ type Stanza struct {
 var errNoKind = errors.New("stanza: Header.Kind is not set")
 
 // New makes a stanza. Each payload is a [Payload], a [*Error], an [Element], a
-// [Raw] element, nil (ignored), or a value that encoding/xml can marshal. All
-// but the first two are checked; whatever is not one or more well-formed
-// elements is refused.
+// [Raw] element, or a value that encoding/xml can marshal; nil, also a nil
+// pointer, and the zero Element are ignored. Raw and what encoding/xml makes are
+// checked: what is not exactly one well-formed element is refused. If it
+// declares no default namespace it is in that of the stanza.
 func New(h Header, payloads ...any) (*Stanza, error) {
 	if h.Kind.String() == "" {
 		return nil, errNoKind
@@ -59,7 +60,8 @@ func New(h Header, payloads ...any) (*Stanza, error) {
 func (s *Stanza) Stanza() (*Stanza, error) { return s, nil }
 
 // With returns a stanza with the header h and the body of s, which is shared,
-// not copied. It is how a stanza is addressed anew.
+// not copied. Attributes of s that a Header does not have are kept. It is how a
+// stanza is addressed anew.
 func (s *Stanza) With(h Header) *Stanza {
 	return &Stanza{Header: h, extra: s.extra, body: s.body}
 }

@@ -105,7 +105,7 @@ func (a *clientAuth) run(offered stanza.Element) (Outcome, error) {
 		}
 		err = a.exchange(name, mech)
 		if err == nil {
-			return Outcome{State: Authenticated, Restart: a.ns == NSSASL}, nil
+			return Outcome{State: Authenticated, Restart: a.ns == NSSASL, MayRestart: a.ns == NSOldSASL}, nil
 		}
 		f, ok := errors.AsType[*sasl.Failure](err)
 		if !ok || f.Condition != sasl.InvalidMechanism && f.Condition != sasl.MechanismTooWeak {

@@ -83,8 +83,11 @@ const maxEarly = 4 << 20
 
 // ServeBind is the server's side of resource binding. bind is called with the
 // resource that the client asks for, "" if it leaves the choice; it returns the
-// full address, or an error for the client, which may then try again.
-func ServeBind(bind func(ctx context.Context, resource string) (jid.JID, error)) Feature {
+// full address, or an error for the client, which may then try again. bound,
+// which may be nil, is called when the reply is queued and before the client can
+// have it: stanzas that are sent on the stream from there on come after the
+// reply, and a client that has the reply can be reached.
+func ServeBind(bind func(ctx context.Context, resource string) (jid.JID, error), bound func()) Feature {
 	return Feature{Name: bindName, Needs: Authenticated, Not: Ready,
 		Offer: func(_ *Conn, dst []byte) []byte { return append(dst, "<bind xmlns='"+NSBind+"'/>"...) },
 		Serve: func(ctx context.Context, c *Conn, in Incoming) (Outcome, error) {
@@ -98,7 +101,14 @@ func ServeBind(bind func(ctx context.Context, resource string) (jid.JID, error))
 			}
 			b := stanza.AppendAttr([]byte("<iq type='result'"), "id", st.ID)
 			b = stanza.AppendTextElement(append(b, "><bind xmlns='"+NSBind+"'>"...), "jid", j.String())
-			return Outcome{State: Ready}, c.say(append(b, "</bind></iq>"...))
+			writer, _, err := c.out.put(item{raw: string(append(b, "</bind></iq>"...))}, forced)
+			if bound != nil && err == nil {
+				bound()
+			}
+			if writer {
+				go c.writer()
+			}
+			return Outcome{State: Ready}, err
 		}}
 }
 

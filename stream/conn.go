@@ -126,6 +126,7 @@ type Conn struct {
 	src       source
 	cfg       *Config
 	out       outbox
+	writer    func() // c.write, so that starting it allocates nothing
 	frameNS   string // declared on each stanza; only for framings that need it
 	initiator bool
 	state     atomic.Uint32 // a State
@@ -134,6 +135,7 @@ type Conn struct {
 	sent      Header        // what is, or will be, sent
 	opened    bool          // sent has been sent
 	activity  atomic.Uint32
+	held      bool             // the negotiation is the writer, but does not write yet
 	offered   []stanza.Element // by the peer, during the negotiation
 	early     []Incoming       // received during the negotiation, for Next
 	earlySize int
@@ -147,7 +149,7 @@ type Conn struct {
 
 func newConn(tr Transport, cfg *Config, initiator bool) *Conn {
 	c := &Conn{tr: tr, cfg: cfg, initiator: initiator, ended: make(chan struct{})}
-	c.src.c = c
+	c.src.c, c.writer = c, c.write
 	c.sc = xmltok.NewScanner(&c.src, c.limits(cfg.MaxUnauthenticated))
 	c.sc.AcceptUTF16(cfg.AcceptUTF16)
 	c.out.limit = cfg.MaxOutbox

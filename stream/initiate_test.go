@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,7 +85,7 @@ func TestInitiate(t *testing.T) {
 		{"CORE-4.3-3 wrong from", []step{{hello, header(" id='1' from='evil.org' version='1.0'")}}, streamError("invalid-from", "the answer is from evil.org, not from capulet.com"),
 			"stream error invalid-from: the answer is from evil.org, not from capulet.com"},
 		{"CORE-4.4-2 wrong content namespace", []step{{hello, "<stream:stream id='1' version='1.0' xmlns='jabber:server' xmlns:stream='" + NS + "'>"}},
-			streamError("invalid-namespace", "the answer&apos;s content namespace is jabber:server"), "stream error invalid-namespace: the answer's content namespace is jabber:server"},
+			streamError("invalid-namespace", "the answer's content namespace is jabber:server"), "stream error invalid-namespace: the answer's content namespace is jabber:server"},
 		{"CORE-4.4-1 wrong stream namespace", []step{{hello, "<stream:stream id='1' version='1.0' xmlns='jabber:client' xmlns:stream='urn:x'>"}},
 			streamError("invalid-namespace", "the root is {urn:x}stream, not {"+NS+"}stream"), "stream error invalid-namespace: the root is {urn:x}stream, not {" + NS + "}stream"},
 		{"GUIDE-5-stream-3 no id", []step{{hello, header(" version='1.0'")}}, streamError("bad-format", "the answer has no id"), "stream error bad-format: the answer has no id"},
@@ -152,13 +153,17 @@ func TestEarly(t *testing.T) {
 		}
 		c.Fail(io.ErrUnexpectedEOF)
 	})
+	// But not without bound.
 	synctest.Test(t, func(t *testing.T) {
-		p, n := initiate(t, Config{MaxStanza: -1}, clientHeader, []Feature{Bind("", nil)})
+		p, n := initiate(t, Config{MaxStanza: -1, MaxUnauthenticated: -1}, clientHeader, []Feature{{Name: bindName, Negotiate: Bind("", nil).Negotiate}})
 		p.expect(hello)
 		p.send(offer(offerBind))
+		p.wait("</iq>")
+		go p.send(strings.Repeat("<x>"+strings.Repeat("y", maxEarly/4)+"</x>", 4))
+		p.expect(streamError("policy-violation", "too much before the reply to bind"))
 		p.close()
-		if _, err := n.wait(); err == nil {
-			t.Error("no error")
+		if _, err := n.wait(); !isCondition(err, PolicyViolation) {
+			t.Error(err)
 		}
 	})
 }
@@ -232,7 +237,7 @@ func TestNegotiationErrorText(t *testing.T) {
 		{NegotiationError{Version: V1, State: Secure, Offered: []xml.Name{b, a}, Skipped: map[xml.Name]error{a: errNoTLS}},
 			"stream: cannot go on after TLS: offered {urn:b}b; offered {urn:a}a (refused without TLS)"},
 		{NegotiationError{Version: V1, State: Secure | Authenticated, Offered: []xml.Name{a}, Skipped: map[xml.Name]error{a: sasl.NotAuthorized}},
-			"stream: cannot go on after authentication: offered {urn:a}a (not-authorized)"},
+			"stream: cannot go on after authentication: offered {urn:a}a (sasl: not-authorized)"},
 	} {
 		if got := tt.e.Error(); got != tt.want {
 			t.Errorf("got  %s\nwant %s", got, tt.want)

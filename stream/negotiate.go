@@ -75,7 +75,8 @@ func (in Incoming) Name() xml.Name {
 type Outcome struct {
 	State   State // reached, added to what was before
 	Restart bool  // both sides send a new header now
-	// MayRestart: the initiator may send a new header now, or go on.
+	// MayRestart: the initiator may send a new header now, or go on. Ours goes
+	// on.
 	MayRestart bool
 }
 
@@ -261,6 +262,7 @@ func (c *Conn) initiateOnce(ctx context.Context, h Header, features []Feature) (
 		if out.Restart {
 			return true, nil
 		}
+		implied = implied || out.MayRestart // there will be no new offer
 	}
 	if c.State()&Ready == 0 {
 		report.State = c.State()
@@ -277,14 +279,18 @@ func (e *NegotiationError) skip(n xml.Name, err error) {
 	e.Skipped[n] = err
 }
 
-// find returns the element that offers the feature.
-func find(els []stanza.Element, f *Feature) stanza.Element {
+// find returns the element that offers the feature, by its name if possible.
+func find(els []stanza.Element, f *Feature) (found stanza.Element) {
 	for _, el := range els {
-		if n := el.Name(); n == f.Name || slices.Contains(f.Aliases, n) {
+		n := el.Name()
+		if n == f.Name {
 			return el
 		}
+		if found.IsZero() && slices.Contains(f.Aliases, n) {
+			found = el
+		}
 	}
-	return stanza.Element{}
+	return found
 }
 
 // readAnswer reads and checks the header that the receiving side answers with.
@@ -404,6 +410,7 @@ func (c *Conn) serve(ctx context.Context, features []Feature) (restart bool, err
 			return false, c.unserved(in)
 		}
 		out, err := f.Serve(ctx, c, in)
+		c.release()
 		if err != nil {
 			return false, err
 		}

@@ -100,6 +100,9 @@ func (o *outbox) take(spare []item) (batch []item, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.queue) == 0 || o.err != nil {
+		if len(o.queue) == 0 && cap(o.queue) < cap(spare) {
+			o.queue = spare
+		}
 		o.end()
 		return nil, false
 	}
@@ -107,9 +110,13 @@ func (o *outbox) take(spare []item) (batch []item, ok bool) {
 	return batch, true
 }
 
-// end takes note that the writer ends.
+// end takes note that the writer ends. A queue that was once long is not kept by
+// a stream that may idle.
 func (o *outbox) end() {
 	o.writing = false
+	if cap(o.queue) > keepItems && len(o.queue) == 0 {
+		o.queue = nil
+	}
 	if o.err != nil {
 		o.unsent = append(o.unsent, o.queue...)
 		o.queue = nil
@@ -230,10 +237,7 @@ func (c *Conn) write() {
 			return
 		}
 		clear(batch)
-		// A queue that was once long is not kept by a stream that may idle.
-		if spare = batch[:0]; cap(spare) > keepItems {
-			spare = nil
-		}
+		spare = batch[:0]
 	}
 }
 
@@ -287,9 +291,9 @@ func (c *Conn) writeNow(b []byte) (int, error) {
 	if err == nil {
 		// The TLS layer may have something to write by itself later.
 		c.tr.SetWriteDeadline(time.Time{})
+		return n, nil
 	}
-	var ne net.Error
-	if errors.As(err, &ne) && ne.Timeout() {
+	if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
 		err = &Error{Condition: ConnectionTimeout, Text: "the peer does not read", Err: err}
 	}
 	return n, err
@@ -320,7 +324,7 @@ func (c *Conn) TrySend(st *stanza.Stanza) error {
 func (c *Conn) tryPut(it item, p priority) (room <-chan struct{}, err error) {
 	writer, room, err := c.out.put(it, p)
 	if writer {
-		go c.write()
+		go c.writer()
 	}
 	return room, err
 }
@@ -342,9 +346,26 @@ func (c *Conn) enqueue(ctx context.Context, it item) error {
 	}
 }
 
+// hold queues b; it is written, with what others queue behind it, at the next
+// release.
+func (c *Conn) hold(b []byte) error {
+	writer, _, err := c.out.put(item{raw: string(b)}, forced)
+	c.held = c.held || writer
+	return err
+}
+
+// release writes what is held, and returns when it is written.
+func (c *Conn) release() {
+	if c.held {
+		c.held = false
+		c.write()
+	}
+}
+
 // say writes b behind all that is queued and returns when it is written, as
 // the negotiation needs it.
 func (c *Conn) say(b []byte) error {
+	c.release()
 	writer, _, err := c.out.put(item{raw: string(b)}, forced)
 	switch {
 	case err != nil:

@@ -74,7 +74,10 @@ func ServeTLS(config *tls.Config, required bool) Feature {
 			}
 			return append(dst, "/>"...)
 		},
-		Serve: func(ctx context.Context, c *Conn, _ Incoming) (Outcome, error) {
+		Serve: func(ctx context.Context, c *Conn, in Incoming) (Outcome, error) {
+			if in.Stanza != nil {
+				return Outcome{}, c.unexpected(in)
+			}
 			if c.injected() {
 				return Outcome{}, errInjected("starttls")
 			}

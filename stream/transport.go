@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // Transport carries the bytes of a stream. TCP (with and without TLS) and
@@ -107,12 +108,18 @@ func (t *netTransport) Write(b []byte) (int, error) {
 	return t.Conn.Write(b)
 }
 
+// alertTimeout bounds how long a peer that does not read may take for the TLS
+// alert with which a connection is closed.
+const alertTimeout = time.Second
+
 // Close closes the connection, with a TLS alert if there is TLS.
 func (t *netTransport) Close() error {
-	if tc := t.tls.Load(); tc != nil {
-		return tc.Close()
+	tc := t.tls.Load()
+	if tc == nil {
+		return t.Conn.Close()
 	}
-	return t.Conn.Close()
+	defer time.AfterFunc(alertTimeout, func() { t.Conn.Close() }).Stop()
+	return tc.Close()
 }
 
 // CloseWrite tells the peer that nothing more will come, where the connection

@@ -11,10 +11,12 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -424,4 +426,72 @@ func TestRunFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestMain lets the test binary be the command, so that a test can start it as
+// a process.
+func TestMain(m *testing.M) {
+	if os.Getenv("ETHERX_EXAMPLE_MAIN") != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// command is the server as a process of its own.
+func command(t *testing.T, flags ...string) *exec.Cmd {
+	cmd := exec.CommandContext(t.Context(), os.Args[0], append([]string{"-listen", "127.0.0.1:0", "-listen-tls", ""}, flags...)...)
+	cmd.Env = append(os.Environ(), "ETHERX_EXAMPLE_MAIN=1")
+	return cmd
+}
+
+func TestProcess(t *testing.T) {
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) {
+			cmd := command(t, "-data", "memory")
+			stdout, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			in := bufio.NewReader(stdout)
+			line, err := in.ReadString('\n')
+			if line != "ready\n" {
+				t.Errorf("first line %q, %v", line, err)
+			}
+			if err := cmd.Process.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+			if rest, err := io.ReadAll(in); len(rest) > 0 || err != nil {
+				t.Errorf("after the first line: %q, %v", rest, err)
+			}
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("after the signal: %v", err)
+			}
+		})
+	}
+	t.Run("cannot start", func(t *testing.T) {
+		cmd := command(t, "-admin", "juliet@localhost")
+		stderr, err := cmd.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(stderr)
+		if want := "server: -admin: administration is not in this version\n"; string(text) != want || err != nil {
+			t.Errorf("got %q, %v, want %q", text, err, want)
+		}
+		if e, ok := errors.AsType[*exec.ExitError](cmd.Wait()); !ok || e.ExitCode() != 1 {
+			t.Errorf("ended with %v", e)
+		}
+	})
+	t.Run("help", func(t *testing.T) {
+		if out, err := command(t, "-h").CombinedOutput(); err != nil || !bytes.HasPrefix(out, []byte("Usage: server")) {
+			t.Errorf("got %q, %v", out, err)
+		}
+	})
 }

@@ -1,0 +1,56 @@
+package register_test
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/etherx-go/xmpp/ext/register"
+	"github.com/etherx-go/xmpp/stanza"
+)
+
+// TestQuery reads and writes the payloads of XEP-0077 and of the old drafts.
+func TestQuery(t *testing.T) {
+	tests := []struct {
+		name string
+		in   string
+		want register.Query
+		out  string // "" if it is as in
+	}{
+		{name: "IM-A.1-2 a form", in: "<query xmlns='jabber:iq:register'><instructions>Choose.</instructions><username></username><password></password></query>",
+			want: register.Query{Instructions: "Choose.", Fields: []register.Field{{Name: "username"}, {Name: "password"}}}},
+		{name: "GUIDE-9-register-4 registered already", in: "<query xmlns='jabber:iq:register'><registered/><username>juliet</username></query>",
+			want: register.Query{Registered: true, Fields: []register.Field{{Name: "username", Value: "juliet"}}}},
+		{name: "IM-A.2-1 removal", in: "<query xmlns='jabber:iq:register'><remove/></query>", want: register.Query{Remove: true}},
+		{name: "IM-D.4-1 the fields of the drafts and the guide", in: "<query xmlns='jabber:iq:register'><nick>j</nick><first>J</first><key>k</key><misc>&lt;</misc></query>",
+			want: register.Query{Fields: []register.Field{{Name: "nick", Value: "j"}, {Name: "first", Value: "J"}, {Name: "key", Value: "k"}, {Name: "misc", Value: "<"}}}},
+		{name: "what is not defined, and what comes twice, is left out",
+			in:   "<query xmlns='jabber:iq:register'><username>a</username><username>b</username><evil/><x xmlns='jabber:x:data'/></query>",
+			want: register.Query{Fields: []register.Field{{Name: "username", Value: "a"}}},
+			out:  "<query xmlns='jabber:iq:register'><username>a</username></query>"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			el, err := stanza.Raw(tt.in).Element()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var q register.Query
+			if err := el.Decode(&q); err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(q, tt.want) {
+				t.Errorf("got %+v, want %+v", q, tt.want)
+			}
+			want := tt.out
+			if want == "" {
+				want = tt.in
+			}
+			if b, err := q.AppendXML(nil); err != nil || string(b) != want {
+				t.Errorf("got %s, want %s (%v)", b, want, err)
+			}
+		})
+	}
+	if b, _ := (&register.Query{Fields: []register.Field{{Name: "a><b"}}}).AppendXML(nil); string(b) != "<query xmlns='jabber:iq:register'></query>" {
+		t.Errorf("a field that is not defined is written: %s", b)
+	}
+}
