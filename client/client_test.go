@@ -323,6 +323,7 @@ func TestWatcherOrder(t *testing.T) {
 		}
 		cfg.OnDown = func(xmpp.Sender, error) { note("down") }
 		c := start(t, cfg)
+		c.ready() // before that there is no session to lose
 		ts.peer().cut()
 		ts.peer()
 		c.ready()

@@ -156,6 +156,7 @@ func TestTLS(t *testing.T) {
 					n.tls = ts.tls.Clone()
 				}
 				c := start(t, cfg)
+				c.ready()
 				p := n.peer()
 				if p.conn.TLS() == nil {
 					t.Error("no TLS")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -323,7 +324,21 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 		return err
 	}
 	defer s.removeConn(cn)
-	return s.serveClient(ctx, cn)
+	return s.guarded(cn, func() error { return s.serveClient(ctx, cn) })
+}
+
+// guarded runs what serves a connection. A panic, of an Accounts say, costs that
+// connection and no other.
+func (s *Server) guarded(cn *connection, fn func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			p := &xmpp.PanicError{Value: v, Stack: debug.Stack()}
+			s.log.Error("connection failed", "remote", cn.tr.RemoteAddr(), "err", p, "stack", string(p.Stack))
+			cn.tr.Close()
+			err = p
+		}
+	}()
+	return fn()
 }
 
 // addConn counts a connection. The error is the stream error to refuse it with.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
+	xmpp "github.com/etherx-go/xmpp"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/stanza"
 	"github.com/etherx-go/xmpp/stream"
@@ -39,10 +41,8 @@ func (s *Server) serveClient(ctx context.Context, cn *connection) error {
 		defer stop()
 	}
 	sess := &session{srv: s, cn: cn, done: make(chan struct{})}
+	defer sess.leave()
 	if _, err := stream.Accept(ctx, cn.tr, s.cfg.Stream, sess.open); err != nil {
-		if !sess.jid.IsZero() {
-			sess.leave()
-		}
 		s.log.Debug("no session", "remote", cn.tr.RemoteAddr(), "err", err)
 		return err
 	}
@@ -72,26 +72,16 @@ func (s *Server) setSession(cn *connection, sess *session) {
 // read handles what the client sends until the stream ends, or until a handler
 // has handed reading over to another goroutine because it waits for a reply.
 func (sess *session) read() {
+	defer func() {
+		if v := recover(); v != nil {
+			p := &xmpp.PanicError{Value: v, Stack: debug.Stack()}
+			sess.srv.log.Error("session failed", "jid", sess.jid, "err", p, "stack", string(p.Stack))
+			sess.err = errors.Join(stream.InternalServerError, p)
+			close(sess.done)
+		}
+	}()
 	for {
-		st, _, err := sess.conn.Next()
-		if err == nil && st == nil {
-			err = stream.UnsupportedStanzaType
-		}
-		if _, ok := errors.AsType[*stanza.AddressError](err); ok && st != nil {
-			sess.refuse(st, stanza.NewError(stanza.JIDMalformed, err.Error()))
-			continue
-		}
-		if err != nil {
-			sess.err = err
-			close(sess.done)
-			return
-		}
-		if !sess.rate.take(sess.ctx, st.Size()) {
-			sess.err = sess.ctx.Err()
-			close(sess.done)
-			return
-		}
-		handedOver, err := sess.handle(st)
+		handedOver, err := sess.next()
 		if handedOver {
 			return
 		}
@@ -103,6 +93,25 @@ func (sess *session) read() {
 	}
 }
 
+// next handles one stanza.
+func (sess *session) next() (handedOver bool, err error) {
+	st, _, err := sess.conn.Next()
+	if err == nil && st == nil {
+		err = stream.UnsupportedStanzaType
+	}
+	if _, ok := errors.AsType[*stanza.AddressError](err); ok && st != nil {
+		sess.refuse(st, stanza.NewError(stanza.JIDMalformed, err.Error()))
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if !sess.rate.take(sess.ctx, st.Size()) {
+		return false, sess.ctx.Err()
+	}
+	return sess.handle(st)
+}
+
 // end takes the session out of the routes, tells the client why, and finds
 // another way for what could not be delivered.
 func (sess *session) end() {
@@ -112,14 +121,17 @@ func (sess *session) end() {
 		sess.broadcast(sess.unavailable())
 	}
 	sess.conn.Fail(sess.err)
-	sess.leave()
 }
 
-// leave takes the session out of the routes, and routes anew what is left in
-// its outbox.
+// leave takes the session out of the routes if it was in, and routes anew what
+// is left in its outbox.
 func (sess *session) leave() {
+	if sess.jid.IsZero() {
+		return
+	}
 	sess.active.Store(false)
 	sess.host.unbind(sess)
+	sess.conn.Close()
 	for _, st := range sess.conn.Unsent() {
 		sess.srv.Route(sess.srv.ctx, st)
 	}

@@ -1,12 +1,14 @@
 package server_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/server"
 )
 
@@ -104,4 +106,23 @@ func TestMaxConns(t *testing.T) {
 	r := newRaw(t, s.Pipe())
 	r.expect("<stream:error><resource-constraint", "</stream:stream>")
 	r.expectEnd()
+}
+
+// TestPanic: a panic in the app's own code costs the connection that met it,
+// and no other.
+func TestPanic(t *testing.T) {
+	s := newServer(t, func(c *server.Config) {
+		c.Accounts = server.VerifyFunc(func(_ context.Context, account jid.JID, password string) error {
+			if account.Local() == "nurse" {
+				panic("the app's bug")
+			}
+			return nil
+		})
+	})
+	juliet := login(t, s, "juliet", "any", "balcony")
+	nurse := newRaw(t, s.Pipe())
+	nurse.open()
+	nurse.send("%s", plain("nurse", "any"))
+	nurse.expectEnd()
+	juliet.nothing()
 }

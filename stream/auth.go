@@ -244,8 +244,9 @@ type SASLServer struct {
 	// Failed, if not nil, is called when a try has failed.
 	Failed func(c *Conn, mechanism string, err error)
 
-	tries    int
-	prepared string // id of the stream that Config is filled in for
+	tries      int
+	mismatches int    // failures that do not count as tries
+	prepared   string // id of the stream that Config is filled in for
 }
 
 // Features returns the features to negotiate with one client.
@@ -320,7 +321,7 @@ func (s *SASLServer) serve(ctx context.Context, c *Conn, in Incoming) (Outcome, 
 			err = c.say(e.ns.element("success", "", encodeOptional(data)))
 			return Outcome{State: Authenticated, Restart: e.ns == NSSASL, MayRestart: e.ns == NSOldSASL}, err
 		}
-		s.tries++
+		s.count(err)
 		if err != errAgain {
 			err = e.fail(err)
 		} else if s.tries < s.MaxTries {
@@ -335,6 +336,19 @@ func (s *SASLServer) serve(ctx context.Context, c *Conn, in Incoming) (Outcome, 
 		}
 		return Outcome{}, err
 	}
+}
+
+// count counts a failed try. One that fails because of the channel binding,
+// before any proof is looked at, is no guess of a password and has a bound of
+// its own: clients that bind as TLS 1.2 did, whatever the version (slixmpp 1.8), try
+// one mechanism after the other until they find one without.
+func (s *SASLServer) count(err error) {
+	mismatch := errors.Is(err, sasl.SCRAMUnsupportedBindingType) || errors.Is(err, sasl.SCRAMServerDoesSupportBinding)
+	if mismatch && s.mismatches < s.MaxTries {
+		s.mismatches++
+		return
+	}
+	s.tries++
 }
 
 // serverExchange is one try, or several that the client begins before the one

@@ -533,6 +533,9 @@ func (c *Conn) headerFollows() (bool, error) {
 // bound to does not matter: no first-level element is called stream.
 func isHeader(b []byte) (yes, ok bool) {
 	const decl, longest = "<?xml", 64
+	if b[0] != '<' {
+		return false, true
+	}
 	if len(b) < len(decl) && bytes.HasPrefix([]byte(decl), b) {
 		return false, false
 	}
@@ -541,13 +544,13 @@ func isHeader(b []byte) (yes, ok bool) {
 	}
 	end := bytes.IndexAny(b, " \t\r\n/>")
 	if end < 0 {
-		return false, b[0] != '<' || len(b) > longest
+		return false, len(b) > longest
 	}
 	name := b[1:end]
 	if i := bytes.IndexByte(name, ':'); i >= 0 {
 		name = name[i+1:]
 	}
-	return b[0] == '<' && string(name) == "stream", true
+	return string(name) == "stream", true
 }
 
 // receive waits for one element during the negotiation.

@@ -154,6 +154,22 @@ func in(text string) *stanza.Stanza {
 	return st
 }
 
+func TestIsHeader(t *testing.T) {
+	for _, tt := range []struct {
+		in      string
+		yes, ok bool
+	}{
+		{"<", false, false}, {"<?x", false, false}, {"<?xml", true, true}, {"<?xm ", false, true},
+		{"<stream:strea", false, false}, {"<stream:stream", false, false}, {"<stream:stream ", true, true}, {"<stream>", true, true},
+		{"<x:stream\n", true, true}, {"<streams ", false, true}, {"<iq ", false, true}, {"</stream:stream>", false, true},
+		{"/", false, true}, {" ", false, true}, {"x", false, true}, {"<" + strings.Repeat("x", 64), false, true},
+	} {
+		if yes, ok := isHeader([]byte(tt.in)); yes != tt.yes || ok != tt.ok {
+			t.Errorf("%q: %v %v", tt.in, yes, ok)
+		}
+	}
+}
+
 // TestModernAfterMixed: a client that declares the old namespace but then
 // speaks as today is answered so (CORE-5.1.2-1).
 func TestModernAfterMixed(t *testing.T) {

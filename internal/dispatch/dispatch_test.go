@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -589,7 +590,12 @@ func TestDrainStubborn(t *testing.T) {
 // TestNoGoroutines: when there is nothing to do there is no goroutine.
 func TestNoGoroutines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		before := runtime.NumGoroutine()
+		// workers counts the goroutines of this package.
+		workers := func() int {
+			synctest.Wait()
+			stacks := make([]byte, 1<<20)
+			return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "created by "+reflect.TypeFor[Dispatcher]().PkgPath()+".(*Dispatcher)")
+		}
 		d := New(Config{MaxConcurrent: 8})
 		h := handler(func(ctx context.Context, _ *stanza.Stanza) error {
 			defer Park(ctx)()
@@ -603,10 +609,12 @@ func TestNoGoroutines(t *testing.T) {
 			}
 			dispatch(t, d, h, st)
 		}
+		if n := workers(); n == 0 {
+			t.Error("no goroutine although there is work")
+		}
 		time.Sleep(time.Minute)
-		synctest.Wait()
-		if after := runtime.NumGoroutine(); after > before {
-			t.Errorf("%d goroutines, %d before", after, before)
+		if n := workers(); n != 0 {
+			t.Errorf("%d goroutines without work", n)
 		}
 		checkEmpty(t, d)
 	})
