@@ -135,7 +135,6 @@ type Conn struct {
 	sent      Header        // what is, or will be, sent
 	opened    bool          // sent has been sent
 	activity  atomic.Uint32
-	held      bool             // the negotiation is the writer, but does not write yet
 	offered   []stanza.Element // by the peer, during the negotiation
 	early     []Incoming       // received during the negotiation, for Next
 	earlySize int

@@ -196,10 +196,12 @@ func (c *Conn) negotiate(ctx context.Context, once func(context.Context) (restar
 		c.cut.Store(false)
 		err = overdue(ctx, err)
 	}
-	c.tr.SetDeadline(time.Time{})
 	if err == nil {
+		// Not that for writing: somebody may be writing.
+		c.tr.SetReadDeadline(time.Time{})
 		return c, nil
 	}
+	c.tr.SetDeadline(time.Time{})
 	c.Fail(err)
 	c.sc.Release()
 	return nil, err
@@ -410,7 +412,6 @@ func (c *Conn) serve(ctx context.Context, features []Feature) (restart bool, err
 			return false, c.unserved(in)
 		}
 		out, err := f.Serve(ctx, c, in)
-		c.release()
 		if err != nil {
 			return false, err
 		}

@@ -346,26 +346,9 @@ func (c *Conn) enqueue(ctx context.Context, it item) error {
 	}
 }
 
-// hold queues b; it is written, with what others queue behind it, at the next
-// release.
-func (c *Conn) hold(b []byte) error {
-	writer, _, err := c.out.put(item{raw: string(b)}, forced)
-	c.held = c.held || writer
-	return err
-}
-
-// release writes what is held, and returns when it is written.
-func (c *Conn) release() {
-	if c.held {
-		c.held = false
-		c.write()
-	}
-}
-
 // say writes b behind all that is queued and returns when it is written, as
 // the negotiation needs it.
 func (c *Conn) say(b []byte) error {
-	c.release()
 	writer, _, err := c.out.put(item{raw: string(b)}, forced)
 	switch {
 	case err != nil:

@@ -94,6 +94,7 @@ func send(t *testing.T, s xmpp.Sender, to jid.JID, body string, payloads ...any)
 }
 
 func TestBotConnects(t *testing.T) {
+	captureLog(t)
 	s := xmpptest.NewServer(t)
 	mux := new(xmpp.Mux)
 	cfg := client.Config{
