@@ -103,7 +103,7 @@ func (c *Client) connect(ctx, base context.Context, redirect string) (*session, 
 	}
 	remote := tr.RemoteAddr().String()
 	var addr jid.JID
-	h := stream.Header{To: domain, Content: stanza.NSClient, Version: stream.V1, Lang: c.cfg.Lang, OldSASL: c.cfg.OldSASL}
+	h := stream.Header{To: domain, From: c.cfg.JID.Bare(), Content: stanza.NSClient, Version: stream.V1, Lang: c.cfg.Lang, OldSASL: c.cfg.OldSASL}
 	conn, err := stream.Initiate(ctx, tr, c.cfg.Stream, h, c.features(&addr))
 	if err != nil {
 		return nil, &ConnectError{Domain: domain.String(), Addr: remote, Err: err}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto"
 	"fmt"
 
 	"github.com/etherx-go/xmpp/jid"
@@ -17,6 +18,14 @@ type Accounts interface {
 
 	// Exists reports whether there is an account with this bare address.
 	Exists(ctx context.Context, account jid.JID) (bool, error)
+}
+
+// SCRAMParameters is an Accounts that keeps SCRAM keys otherwise than for
+// SHA-256 and SHA-1 with [sasl.DefaultIterations] iterations.
+type SCRAMParameters interface {
+	// SCRAMParameters returns the hashes that there are keys for, and the
+	// iteration count of new keys, which is shown for unknown users too.
+	SCRAMParameters() (hashes []crypto.Hash, iterations int)
 }
 
 // Registrar is an Accounts in which accounts can be made, as in-band

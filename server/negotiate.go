@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"encoding/xml"
 	"errors"
@@ -69,6 +70,11 @@ func (sess *session) makeFeatures() []stream.Feature {
 func (sess *session) saslServer(needs stream.State) stream.SASLServer {
 	s := sess.srv
 	domain := sess.host.jid.Domain()
+	var hashes []crypto.Hash
+	iterations := 0
+	if p, ok := s.cfg.Accounts.(SCRAMParameters); ok {
+		hashes, iterations = p.SCRAMParameters()
+	}
 	return stream.SASLServer{
 		Needs:    needs,
 		MaxTries: s.cfg.MaxTries,
@@ -78,6 +84,8 @@ func (sess *session) saslServer(needs stream.State) stream.SASLServer {
 			Certificate:    s.certificate(sess.conn),
 			AllowPlaintext: s.cfg.AllowPlaintext,
 			Normalize:      normalize(domain),
+			Hashes:         hashes,
+			Iterations:     iterations,
 			// An old peer's digest-uri begins with "jabber" (draft-miller-
 			// xmpp-core-02, section 5.1.2).
 			Services: []string{"xmpp", "jabber"},

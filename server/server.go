@@ -134,8 +134,11 @@ func New(cfg Config) (*Server, error) {
 	s.setDefaults()
 	for _, d := range cfg.Domains {
 		j, err := jid.Parse(d)
-		if err != nil || !j.IsDomain() {
-			return nil, fmt.Errorf("server: domain %q: not a domain: %w", d, err)
+		if err != nil {
+			return nil, fmt.Errorf("server: domain %q: %w", d, err)
+		}
+		if !j.IsDomain() {
+			return nil, fmt.Errorf("server: domain %q: not a mere domain", d)
 		}
 		h := &host{jid: j.Clone(), users: make(map[string][]*session)}
 		s.hosts[h.jid.Domain()] = h

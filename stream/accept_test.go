@@ -515,3 +515,19 @@ func FuzzAccept(f *testing.F) {
 		}
 	})
 }
+
+// TestBindingMismatch: a try that fails because of the channel binding is no
+// guess of a password, but there cannot be any number of them.
+func TestBindingMismatch(t *testing.T) {
+	mismatch := &sasl.Failure{Condition: sasl.NotAuthorized, Err: sasl.SCRAMUnsupportedBindingType}
+	guess := &sasl.Failure{Condition: sasl.NotAuthorized, Err: sasl.SCRAMInvalidProof}
+	s := SASLServer{MaxTries: 2}
+	for i, step := range []struct {
+		err   error
+		tries int
+	}{{mismatch, 0}, {guess, 1}, {mismatch, 1}, {mismatch, 2}} {
+		if s.count(step.err); s.tries != step.tries {
+			t.Errorf("step %d: %d tries, want %d", i, s.tries, step.tries)
+		}
+	}
+}

@@ -548,21 +548,24 @@ func TestDialRace(t *testing.T) {
 
 // TestDialShare has a silent first target, which must leave time for the second.
 func TestDialShare(t *testing.T) {
+	// The second target takes a moment, so that it cannot connect at the very
+	// end of the time.
+	const delay = time.Millisecond
 	tests := []struct {
 		timeout, took time.Duration
 		ok            bool
 	}{
-		{0, 10 * time.Second, true}, // AttemptTimeout
-		{30 * time.Second, 10 * time.Second, true},
-		{8 * time.Second, 4 * time.Second, true},
-		{3 * time.Second, 2 * time.Second, true},
+		{0, 10*time.Second + delay, true}, // AttemptTimeout
+		{30 * time.Second, 10*time.Second + delay, true},
+		{8 * time.Second, 4*time.Second + delay, true},
+		{3 * time.Second, 2*time.Second + delay, true},
 		{time.Second, time.Second, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.timeout.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := newNetwork()
-				n.connects["192.0.2.2:5222"] = 0
+				n.connects["192.0.2.2:5222"] = delay
 				d := &Dialer{DialContext: n.dial, LocalDNS: true, Resolver: &fakeDNS{
 					srv: map[string][]*net.SRV{"_xmpp-client._tcp.example.com.": {{Target: "a.", Port: 5222}, {Target: "b.", Port: 5222, Priority: 1}}},
 					ips: map[string][]netip.Addr{"a": ips("192.0.2.1"), "b": ips("192.0.2.2")},

@@ -82,9 +82,11 @@ func TestInitiate(t *testing.T) {
 		{"success of another namespace", []step{{hello, offer(plain)}, {auth, "<success xmlns='urn:x'/>"}}, streamError("unsupported-stanza-type", "{urn:x}success in a SASL exchange"),
 			"stream error unsupported-stanza-type: {urn:x}success in a SASL exchange"},
 
-		{"CORE-4.3-3 wrong from", []step{{hello, header(" id='1' from='evil.org' version='1.0'")}}, streamError("invalid-from", "the answer is from evil.org, not from capulet.com"),
+		{"CORE-4.3-3 wrong from", []step{{hello, header(" id='1' from='evil.org' version='1.0'") + "<stream:features/>"}}, streamError("invalid-from", "the answer is from evil.org, not from capulet.com"),
 			"stream error invalid-from: the answer is from evil.org, not from capulet.com"},
-		{"CORE-4.4-2 wrong content namespace", []step{{hello, "<stream:stream id='1' version='1.0' xmlns='jabber:server' xmlns:stream='" + NS + "'>"}},
+		{"host-unknown by another name", []step{{hello, header(" id='1' from='other.org' version='1.0'") + streamError("host-unknown", "")}}, end,
+			"stream error from the peer host-unknown"},
+		{"CORE-4.4-2 wrong content namespace", []step{{hello, "<stream:stream id='1' version='1.0' xmlns='jabber:server' xmlns:stream='" + NS + "'><stream:features/>"}},
 			streamError("invalid-namespace", "the answer's content namespace is jabber:server"), "stream error invalid-namespace: the answer's content namespace is jabber:server"},
 		{"CORE-4.4-1 wrong stream namespace", []step{{hello, "<stream:stream id='1' version='1.0' xmlns='jabber:client' xmlns:stream='urn:x'>"}},
 			streamError("invalid-namespace", "the root is {urn:x}stream, not {"+NS+"}stream"), "stream error invalid-namespace: the root is {urn:x}stream, not {" + NS + "}stream"},

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/stanza"
 )
 
@@ -161,7 +162,8 @@ func (f *Feature) requestedBy(n xml.Name) bool {
 	return slices.Contains(f.Requests, n)
 }
 
-// Initiate opens a stream with the header h and negotiates features, in the
+// Initiate opens a stream with the header h, whose from is sent only once the
+// stream is Secure (RFC 6120, section 4.7.1), and negotiates features, in the
 // order of the list, until the stream is Ready. The error is a
 // [*NegotiationError], or what a feature or the peer said; the transport is
 // closed then. When ctx ends the error is its cause.
@@ -221,6 +223,9 @@ func overdue(ctx context.Context, err error) error {
 }
 
 func (c *Conn) initiateOnce(ctx context.Context, h Header, features []Feature) (restart bool, err error) {
+	if c.State()&Secure == 0 {
+		h.From = jid.JID{}
+	}
 	c.sent, c.opened = h, true
 	if err := c.say(h.appendXML(nil)); err != nil {
 		return false, err
@@ -306,15 +311,29 @@ func (c *Conn) readAnswer() error {
 	}
 	switch {
 	case c.in.Content != c.sent.Content:
-		return newError(InvalidNamespace, "the answer's content namespace is "+c.in.Content)
+		return c.refuseAnswer(newError(InvalidNamespace, "the answer's content namespace is "+c.in.Content))
 	case !c.in.From.IsZero() && !to.IsZero() && c.in.From != to:
-		return newError(InvalidFrom, fmt.Sprintf("the answer is from %s, not from %s", c.in.From, to))
+		return c.refuseAnswer(newError(InvalidFrom, fmt.Sprintf("the answer is from %s, not from %s", c.in.From, to)))
 	case c.in.ID == "" && c.in.Version != Version{}:
 		// Without version it is a server of before RFC 3920, which need not
 		// have one.
 		return newError(BadFormat, "the answer has no id")
 	}
 	return nil
+}
+
+// refuseAnswer returns why an answer is refused: what the server itself says, if
+// it says that next, or else err. A server that does not know the host answers
+// as one that it knows, and then says host-unknown (RFC 6120, section 4.9.3.6).
+func (c *Conn) refuseAnswer(err *Error) error {
+	if c.in.Version == (Version{}) {
+		return err // nothing need follow
+	}
+	_, next := c.receive()
+	if e, ok := errors.AsType[*Error](next); ok && e.Remote {
+		return e
+	}
+	return err
 }
 
 // readFeatures reads what the peer offers, and reports whether it is one that

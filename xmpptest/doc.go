@@ -21,4 +21,8 @@
 // stalls, or hands the bytes over in small pieces.
 //
 // Both work with any [net.Conn], and with [testing/synctest].
+//
+// A [Server] is a whole server in the test's process, with clients that log in
+// to it over in-memory connections: [NewServer], [Server.Client]. [TLS] makes
+// the certificates for tests that want TLS all the same.
 package xmpptest

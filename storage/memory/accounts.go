@@ -84,6 +84,9 @@ func (a *Accounts) Credentials(domain string) sasl.Credentials {
 	return c
 }
 
+// SCRAMParameters returns what Hashes and Iterations stand for.
+func (a *Accounts) SCRAMParameters() ([]crypto.Hash, int) { return a.hashes(), a.Iterations }
+
 // Exists reports whether there is an account with this bare address.
 func (a *Accounts) Exists(_ context.Context, account jid.JID) (bool, error) {
 	a.mu.RLock()
