@@ -25,8 +25,11 @@ type session struct {
 	base    context.Context // outlives the session
 	ctx     context.Context // ends with it
 	cancel  context.CancelFunc
-	refused int            // stanzas that were refused; only for the reader
-	group   sync.WaitGroup // its goroutines
+	refused int // stanzas that were refused; only for the reader
+	// peerEnded: the server has ended the stream. Set by the reader, good after
+	// group.Wait.
+	peerEnded bool
+	group     sync.WaitGroup // its goroutines
 
 	mu     sync.Mutex
 	reason error // why it has ended
@@ -120,6 +123,8 @@ func (s *session) read() {
 		case err == nil:
 			s.c.cfg.Log.Debug("unknown element", "name", el.Name())
 		default:
+			e, ok := errors.AsType[*stream.Error](err)
+			s.peerEnded = err == io.EOF || ok && e.Remote
 			s.end(s.why(err))
 			s.conn.Fail(err)
 			return
@@ -158,8 +163,8 @@ func (s *session) shutdown(ctx context.Context) error {
 	s.end(xmpp.ErrClosed)
 	s.group.Wait()
 	s.keepUnsent()
-	if err == nil || errors.Is(err, stream.ErrClosed) {
-		return nil // the reader has closed it, because the server has
+	if err == nil || s.peerEnded || errors.Is(err, stream.ErrClosed) {
+		return nil // if there is an error, it is that the server was first
 	}
 	return fmt.Errorf("client: the stream was not closed in order: %w", err)
 }

@@ -44,6 +44,13 @@ func (sess *session) open(c *stream.Conn, in stream.Header) (stream.Header, []st
 	return h, sess.features, nil
 }
 
+// bound is called just before the client learns its address: from then on it
+// can be reached, and is told when the server stops.
+func (sess *session) bound() {
+	sess.srv.setSession(sess.cn, sess)
+	sess.active.Store(true)
+}
+
 // makeFeatures lists what can be negotiated, in the order in which it is
 // offered.
 func (sess *session) makeFeatures() []stream.Feature {
@@ -64,7 +71,7 @@ func (sess *session) makeFeatures() []stream.Feature {
 	}
 	return append(fs, stream.ServeBind(func(ctx context.Context, resource string) (jid.JID, error) {
 		return s.bindSession(ctx, sess, resource)
-	}, func() { sess.active.Store(true) }), stream.OfferSession())
+	}, sess.bound), stream.OfferSession())
 }
 
 func (sess *session) saslServer(needs stream.State) stream.SASLServer {

@@ -51,7 +51,6 @@ func (s *Server) serveClient(ctx context.Context, cn *connection) error {
 	sess.ctx, cancel = context.WithCancel(ctx)
 	defer cancel()
 	sess.features = nil
-	s.setSession(cn, sess)
 	s.log.Info("session up", "jid", sess.jid, "remote", cn.tr.RemoteAddr())
 	sess.read()
 	<-sess.done
