@@ -9,6 +9,7 @@ import (
 	"net"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 
 	xmpp "github.com/etherx-go/xmpp"
@@ -264,11 +265,15 @@ func (s *Server) serve(ctx context.Context, l net.Listener, handle func(net.Conn
 	}
 }
 
-// isTemporary reports whether Accept may succeed later.
+// isTemporary reports whether Accept may succeed later: the process or the
+// system is short of something, or the client has gone again.
 func isTemporary(err error) bool {
-	ne, ok := errors.AsType[net.Error](err)
-	//lint:ignore SA1019 it is exactly what net/http's Serve asks
-	return ok && ne.Temporary()
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -3,7 +3,10 @@ package server_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -125,4 +128,33 @@ func TestPanic(t *testing.T) {
 	nurse.send("%s", plain("nurse", "any"))
 	nurse.expectEnd()
 	juliet.nothing()
+}
+
+// shortOfFiles is a listener that fails as one does when the process has too
+// many files open, and then for good.
+type shortOfFiles struct {
+	net.Listener
+	fails int
+}
+
+func (l *shortOfFiles) Accept() (net.Conn, error) {
+	if l.fails--; l.fails >= 0 {
+		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	}
+	return nil, io.ErrUnexpectedEOF
+}
+
+func (l *shortOfFiles) Close() error { return nil }
+
+// TestAcceptFails: being short of files does not end Serve, anything else does.
+func TestAcceptFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, nil)
+		start := time.Now()
+		err := s.Serve(t.Context(), &shortOfFiles{fails: 3})
+		if err != io.ErrUnexpectedEOF || time.Since(start) != 300*time.Millisecond {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		s.Close()
+	})
 }
