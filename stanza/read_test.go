@@ -349,13 +349,12 @@ func checkElement(t *testing.T, e Element, want *node) {
 
 // elementTree makes the tree of what the methods of Element tell.
 func elementTree(e Element) *node {
-	n := &node{name: e.Name(), text: e.Text()}
+	n := &node{name: blankName(e.Name()), text: e.Text()}
 	for name, value := range e.Attrs() {
 		if v, ok := e.LookupAttr(name.Space, name.Local); !ok || v != value {
 			panic(fmt.Sprintf("LookupAttr(%v) = %q, %v, but Attrs has %q", name, v, ok, value))
 		}
-		value = strings.NewReplacer("\r", " ", "\n", " ", "\t", " ").Replace(value)
-		n.attrs = append(n.attrs, xml.Attr{Name: name, Value: value})
+		n.attrs = append(n.attrs, xml.Attr{Name: blankName(name), Value: blanks.Replace(value)})
 	}
 	sortAttrs(n.attrs)
 	for c := range e.Children() {

@@ -33,14 +33,12 @@ func parseTree(doc string) (*node, error) {
 		top := open[len(open)-1]
 		switch tok := tok.(type) {
 		case xml.StartElement:
-			n := &node{name: tok.Name}
+			n := &node{name: blankName(tok.Name)}
 			for _, a := range tok.Attr {
 				if a.Name.Space == "xmlns" || a.Name.Space == "" && a.Name.Local == "xmlns" {
 					continue
 				}
-				// encoding/xml does not normalise white space in values.
-				a.Value = strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ", "\t", " ").Replace(a.Value)
-				n.attrs = append(n.attrs, a)
+				n.attrs = append(n.attrs, xml.Attr{Name: blankName(a.Name), Value: blanks.Replace(a.Value)})
 			}
 			sortAttrs(n.attrs)
 			top.nodes = append(top.nodes, n)
@@ -55,6 +53,14 @@ func parseTree(doc string) (*node, error) {
 		return nil, fmt.Errorf("%s: %d elements", doc, len(root.nodes))
 	}
 	return root.nodes[0], nil
+}
+
+// blanks makes all white space in attribute values alike: encoding/xml does not
+// normalise it (XML 1.0, section 3.3.3). Names of namespaces come from values.
+var blanks = strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ", "\t", " ")
+
+func blankName(n xml.Name) xml.Name {
+	return xml.Name{Space: blanks.Replace(n.Space), Local: n.Local}
 }
 
 func sortAttrs(attrs []xml.Attr) {
