@@ -115,6 +115,9 @@ func (sess *session) refuse(st *stanza.Stanza, err error) {
 // setPresence takes a presence that is for everybody who may see it (RFC 6121,
 // sections 4.2 to 4.5).
 func (sess *session) setPresence(st *stanza.Stanza) {
+	if !sess.active.Load() {
+		return // it has been replaced, and its address is that of another
+	}
 	switch st.Type {
 	case stanza.TypeAvailable:
 		sess.presence.Store(st)

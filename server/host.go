@@ -107,6 +107,9 @@ func (s *Server) bindSession(_ context.Context, sess *session, resource string) 
 		return jid.JID{}, err
 	}
 	if replaced != nil {
+		// Now, and not when its stream has ended: then the new session may be
+		// available under the same address.
+		replaced.goOffline()
 		go replaced.kick(&stream.Error{Condition: stream.Conflict, Text: "replaced by a new connection"})
 	}
 	return sess.jid, nil

@@ -133,10 +133,16 @@ func TestConflict(t *testing.T) {
 	t.Run("GUIDE-3-arch-11 the old stream ends", func(t *testing.T) {
 		s := newServer(t, nil)
 		old := login(t, s, "juliet", "r0m30", "balcony")
+		garden := login(t, s, "juliet", "r0m30", "garden")
+		old.expect("from='juliet@localhost/garden'", "/>")
 		login(t, s, "juliet", "r0m30", "balcony")
+		// Old and new are told apart by who watches: gone, then there, and no more.
+		garden.expect("<presence type='unavailable' to='juliet@localhost/garden' from='juliet@localhost/balcony'/>")
+		garden.expect("from='juliet@localhost/balcony'", "/>")
 		old.expect("<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>", "</stream:stream>")
-		old.send("</stream:stream>")
+		old.send("<presence><status>ghost</status></presence></stream:stream>")
 		old.expectEnd()
+		garden.nothing()
 	})
 	t.Run("or the new one is refused, and may choose again", func(t *testing.T) {
 		s := newServer(t, func(c *server.Config) { c.Conflict = server.RefuseNew })

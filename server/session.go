@@ -116,10 +116,15 @@ func (sess *session) next() (handedOver bool, err error) {
 func (sess *session) end() {
 	sess.active.Store(false)
 	sess.host.unbind(sess)
+	sess.goOffline()
+	sess.conn.Fail(sess.err)
+}
+
+// goOffline tells the account's other resources that this one is gone, once.
+func (sess *session) goOffline() {
 	if sess.presence.Swap(nil) != nil {
 		sess.broadcast(sess.unavailable())
 	}
-	sess.conn.Fail(sess.err)
 }
 
 // leave takes the session out of the routes if it was in, and routes anew what
