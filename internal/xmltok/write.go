@@ -162,10 +162,18 @@ func loadTail[S ~string | ~[]byte](s S, i int) (x uint64) {
 	if n := len(s); n >= 8 {
 		return load(s[n-8:]) >> (64 - 8*(n-i))
 	}
-	for n := len(s) - 1; n >= i; n-- {
-		x = x<<8 | uint64(s[n])
+	switch k := len(s) - i; {
+	case k >= 4: // two halves, which may overlap
+		return load4(s[i:i+4]) | load4(s[len(s)-4:])<<(8*(k-4))
+	case k > 0: // the first byte, that in the middle and the last: all there are
+		return uint64(s[i]) | uint64(s[i+k/2])<<(8*(k/2)) | uint64(s[len(s)-1])<<(8*(k-1))
 	}
-	return x
+	return 0
+}
+
+func load4[S ~string | ~[]byte](s S) uint64 {
+	_ = s[3]
+	return uint64(uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24)
 }
 
 // charsLen is the length of the run of allowed characters outside ASCII that s

@@ -27,6 +27,10 @@ type options struct {
 	expat        bool
 }
 
+// writeSize is about how much each kind of stanza comes to that is written. A stanza is
+// written right after it was made: the set is small enough to stay in the cache.
+const writeSize = 200_000
+
 func main() {
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 8, "rounds; the medians are printed")
@@ -71,7 +75,7 @@ func run(out, progress io.Writer, o options) error {
 	reads := len(rows)
 	kinds := []corpus.Kind{corpus.Chat, corpus.Presence, corpus.Ping}
 	for _, k := range kinds {
-		more, err := bench.WriteRows(k, o.size/10)
+		more, err := bench.WriteRows(k, min(o.size, writeSize))
 		if err != nil {
 			return err
 		}
