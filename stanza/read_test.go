@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"unsafe"
@@ -154,8 +155,16 @@ func checkRead(t *testing.T, header, in string, s *Stanza, el *xmltok.Elem, root
 	}
 }
 
-// canonical does with the tree of a stanza as Read and AppendXML do.
+// canonical does with the tree of a stanza as Read and AppendXML do: an attribute
+// of the header that is empty is as good as absent.
 func (n *node) canonical() {
+	n.attrs = slices.DeleteFunc(n.attrs, func(a xml.Attr) bool {
+		switch a.Name {
+		case xml.Name{Local: "type"}, xml.Name{Local: "id"}, xml.Name{Space: nsXML, Local: "lang"}:
+			return a.Value == ""
+		}
+		return false
+	})
 	for i, a := range n.attrs {
 		switch a.Name {
 		case xml.Name{Local: "to"}, xml.Name{Local: "from"}:
