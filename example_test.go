@@ -124,6 +124,8 @@ type host struct {
 func (h *host) Mux() *xmpp.Mux { return &h.mux }
 func (h *host) IsServer() bool { return false }
 
+func (h *host) Features(jid.JID) []string { return nil }
+
 func ExampleExtension() {
 	var h host
 	if err := (Logger{}).Attach(&h); err != nil {

@@ -602,6 +602,8 @@ type host struct {
 func (h *host) Mux() *Mux      { return &h.mux }
 func (h *host) IsServer() bool { return h.server }
 
+func (h *host) Features(jid.JID) []string { return nil }
+
 func TestExtension(t *testing.T) {
 	var e Extension = &watcher{}
 	if err := e.Attach(&host{}); !errors.Is(err, stanza.NotAllowed) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/etherx-go/xmpp"
 	"github.com/etherx-go/xmpp/ext/ping"
+	"github.com/etherx-go/xmpp/internal/describe"
 	"github.com/etherx-go/xmpp/internal/dispatch"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/sasl"
@@ -19,13 +20,14 @@ import (
 // is, and the [xmpp.Host] of its extensions. All methods are safe for
 // concurrent use, at any time, from handlers too.
 type Client struct {
-	cfg      Config
-	mux      *xmpp.Mux
-	handler  xmpp.Handler
-	presence *stanza.Stanza // sent first in each session; nil for none
-	work     *dispatch.Dispatcher
-	watchers []*watcher
-	unsent   []*stanza.Stanza // messages for the next session; only for Run
+	cfg        Config
+	mux        *xmpp.Mux
+	handler    xmpp.Handler
+	presence   *stanza.Stanza // sent first in each session; nil for none
+	work       *dispatch.Dispatcher
+	watchers   []*watcher
+	extensions []xmpp.Extension
+	unsent     []*stanza.Stanza // messages for the next session; only for Run
 
 	mu      sync.Mutex
 	state   state
@@ -102,6 +104,7 @@ func (c *Client) attach() error {
 	if c.cfg.OnUp != nil || c.cfg.OnDown != nil {
 		c.watchers = append(c.watchers, &watcher{up: c.cfg.OnUp, down: c.cfg.OnDown})
 	}
+	c.extensions = extensions
 	for _, e := range extensions {
 		if err := e.Attach(c); err != nil {
 			return fmt.Errorf("client: %T: %w", e, err)
@@ -124,6 +127,9 @@ func (c *Client) Mux() *xmpp.Mux { return c.mux }
 
 // IsServer returns false.
 func (c *Client) IsServer() bool { return false }
+
+// Features returns the features of the extensions, for service discovery.
+func (c *Client) Features(at jid.JID) []string { return describe.Features(nil, c.extensions, at) }
 
 // Run connects and stays connected until ctx ends or Close is called, or until
 // an error shows that trying again is of no use. It can be called once.

@@ -37,6 +37,18 @@ type Registrar interface {
 	Register(ctx context.Context, account jid.JID, password string) error
 }
 
+// AccountManager is a Registrar whose accounts can be changed and removed, as
+// in-band registration does for those who are logged in (XEP-0077, sections 3.2
+// and 3.3).
+type AccountManager interface {
+	Registrar
+	// SetPassword changes the password of an account that exists, and makes
+	// one that does not.
+	SetPassword(ctx context.Context, account jid.JID, password string) error
+	// Remove removes an account; it is no error if there is none.
+	Remove(ctx context.Context, account jid.JID) error
+}
+
 // VerifyFunc is the shortest Accounts: a function that checks a password, in
 // the manner of an app's own log-in. It returns nil if account and password
 // are right, and [sasl.ErrUnknownUser] or [sasl.NotAuthorized] if not; it

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	xmpp "github.com/etherx-go/xmpp"
+	"github.com/etherx-go/xmpp/internal/describe"
 	"github.com/etherx-go/xmpp/internal/pending"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/stanza"
@@ -191,6 +192,12 @@ func (s *Server) Mux() *xmpp.Mux { return &s.mux }
 
 // IsServer returns true.
 func (s *Server) IsServer() bool { return true }
+
+// Features returns the server's features and those of its extensions, for
+// service discovery.
+func (s *Server) Features(at jid.JID) []string {
+	return describe.Features(nil, s.cfg.Extensions, at)
+}
 
 // LocalAddr returns the first domain.
 func (s *Server) LocalAddr() jid.JID { return s.main.jid }

@@ -82,3 +82,6 @@ func (e *Extension) Attach(h xmpp.Host) error {
 	})
 	return nil
 }
+
+// Features returns [NS].
+func (e *Extension) Features(jid.JID) []string { return []string{NS} }

@@ -21,6 +21,8 @@ func (h *host) LocalAddr() jid.JID { return jid.MustParse("juliet@capulet.lit/ba
 func (h *host) Mux() *xmpp.Mux     { return &h.mux }
 func (h *host) IsServer() bool     { return false }
 
+func (h *host) Features(jid.JID) []string { return nil }
+
 func (h *host) Send(_ context.Context, st *stanza.Stanza) error {
 	h.sent = append(h.sent, st)
 	return nil
