@@ -66,6 +66,19 @@ func (s *Stanza) With(h Header) *Stanza {
 	return &Stanza{Header: h, extra: s.extra, body: s.body}
 }
 
+// Adding returns a stanza with further payloads behind those that s has. They are
+// what [New] takes. Nothing of s is decoded or changed.
+func (s *Stanza) Adding(payloads ...any) (*Stanza, error) {
+	body := []byte(s.body)
+	for _, p := range payloads {
+		var err error
+		if body, err = AppendPayload(body, p); err != nil {
+			return nil, fmt.Errorf("stanza: %w", err)
+		}
+	}
+	return &Stanza{Header: s.Header, extra: s.extra, body: string(body)}, nil
+}
+
 // Size returns about how many bytes the stanza takes on the wire. It is never
 // too small by more than what escaping of the header adds.
 func (s *Stanza) Size() int {

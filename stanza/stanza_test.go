@@ -416,3 +416,24 @@ func TestAllocs(t *testing.T) {
 		}
 	}
 }
+
+func TestAdding(t *testing.T) {
+	s, err := Parse("<message type='chat' x='1'><body>hi</body></message>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := s.String()
+	more, err := s.Adding(ping{}, Raw("<a xmlns='urn:a'/>"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := more.String(), "<message type='chat' x='1'><body>hi</body><ping xmlns='urn:xmpp:ping'/><a xmlns='urn:a'/></message>"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if s.String() != before {
+		t.Errorf("the original is now %v", s)
+	}
+	if _, err := s.Adding(Raw("<a>")); err == nil {
+		t.Error("what is not well-formed was taken")
+	}
+}
