@@ -7,6 +7,7 @@ import (
 
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/sasl"
+	"github.com/etherx-go/xmpp/stanza"
 )
 
 // Accounts are the users of a server. The methods must be safe for concurrent
@@ -49,11 +50,20 @@ type AccountManager interface {
 	Remove(ctx context.Context, account jid.JID) error
 }
 
+// Mover is an Accounts that knows where users have gone.
+type Mover interface {
+	// Moved returns the error gone or redirect, with the new address, for an
+	// account whose user is to be found elsewhere (RFC 6121, section 4.3.2);
+	// nil for others.
+	Moved(ctx context.Context, account jid.JID) (*stanza.Error, error)
+}
+
 // VerifyFunc is the shortest Accounts: a function that checks a password, in
 // the manner of an app's own log-in. It returns nil if account and password
 // are right, and [sasl.ErrUnknownUser] or [sasl.NotAuthorized] if not; it
 // should take the same time for both. Only PLAIN can be offered with it, and
-// every address counts as an account.
+// every address counts as an account: also what is sent to one that nobody has
+// is stored for it.
 type VerifyFunc func(ctx context.Context, account jid.JID, password string) error
 
 // Credentials returns credentials that ask f.

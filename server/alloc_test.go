@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"math"
 	"net"
 	"runtime"
 	"testing"
@@ -89,15 +90,19 @@ func TestRouteAllocations(t *testing.T) {
 	const n = 1000
 	run := routed(t, n)
 	run() // the first run fills pools and queues
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	for range 10 {
-		run()
+	least := math.Inf(1)
+	for range 5 { // other work of the machine empties pools: the least counts
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		for range 10 {
+			run()
+		}
+		runtime.ReadMemStats(&after)
+		least = min(least, float64(after.Mallocs-before.Mallocs)/(10*n))
 	}
-	runtime.ReadMemStats(&after)
-	if per := float64(after.Mallocs-before.Mallocs) / (10 * n); per > 2.1+poolLoss {
-		t.Errorf("%.2f allocations for each stanza, want 2", per)
+	if least > 2.1+poolLoss {
+		t.Errorf("%.2f allocations for each stanza, want 2", least)
 	}
 }
 

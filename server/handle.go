@@ -35,12 +35,43 @@ func (sess *session) handle(st *stanza.Stanza) (handedOver bool, err error) {
 			sess.refuse(st, bad)
 			return false, nil
 		}
-		if st.To.IsZero() {
-			sess.setPresence(st)
-			return false, nil
+		return false, sess.handlePresence(st)
+	}
+	if blocked, answer := sess.user.forbids(sess.ctx, sess.jid, st); blocked {
+		if answer != nil {
+			sess.refuse(st, answer)
 		}
+		return false, nil
 	}
 	return sess.srv.route(sess.ctx, sess, st), nil
+}
+
+// handlePresence takes a presence: for everybody, about a subscription, or for
+// one entity.
+func (sess *session) handlePresence(st *stanza.Stanza) error {
+	ctx := sess.ctx
+	if st.To.IsZero() && !isSubscription(st.Type) {
+		sess.setPresence(ctx, st)
+		return nil
+	}
+	if blocked, answer := sess.user.forbids(ctx, sess.jid, st); blocked {
+		if answer != nil {
+			sess.refuse(st, answer)
+		}
+		return nil
+	}
+	switch {
+	case isSubscription(st.Type):
+		sess.subscription(ctx, st)
+		return nil
+	case st.Type == stanza.TypeAvailable || st.Type == stanza.TypeUnavailable:
+		if err := sess.directPresence(ctx, st); err != nil {
+			sess.refuse(st, err)
+			return nil
+		}
+	}
+	sess.srv.route(ctx, sess, st)
+	return nil
 }
 
 // stamp makes the stanza say who sent it (RFC 6120, section 8.1.2.1) and in
@@ -112,39 +143,10 @@ func (sess *session) refuse(st *stanza.Stanza, err error) {
 	sess.deliver(e)
 }
 
-// setPresence takes a presence that is for everybody who may see it (RFC 6121,
-// sections 4.2 to 4.5).
-func (sess *session) setPresence(st *stanza.Stanza) {
-	if !sess.active.Load() {
-		return // it has been replaced, and its address is that of another
-	}
-	switch st.Type {
-	case stanza.TypeAvailable:
-		sess.presence.Store(st)
-	case stanza.TypeUnavailable:
-		if sess.presence.Swap(nil) == nil {
-			return
-		}
-	default:
-		return // probes and subscriptions go to somebody
-	}
-	sess.broadcast(st)
-}
-
-// broadcast sends a presence to the account's available resources, this one
-// among them if it is available.
-func (sess *session) broadcast(st *stanza.Stanza) {
-	for _, o := range sess.host.sessionsOf(sess.jid.Local()) {
-		if _, ok := o.priority(); ok && o.active.Load() || o == sess && st.Type == stanza.TypeUnavailable && o.active.Load() {
-			h := st.Header
-			h.To = o.jid
-			o.deliver(st.With(h))
-		}
-	}
-}
-
 // handleCore adds the handlers of what every server does.
 func (s *Server) handleCore() {
+	s.handleRoster()
+	s.handleRegistration()
 	// The session of RFC 3921, section 3, begins with the binding; asking for
 	// it does nothing.
 	s.mux.Handle(xmpp.Pattern{Kind: stanza.KindIQ, Types: []stanza.Type{stanza.TypeSet}, Payload: sessionName},

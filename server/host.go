@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 	"sync"
 
 	"github.com/etherx-go/xmpp/jid"
@@ -13,20 +14,51 @@ import (
 // host is one virtual host: its domain, and who is connected to it. Accounts
 // of different hosts never mix.
 type host struct {
+	srv *Server
 	jid jid.JID
 
-	mu sync.RWMutex
-	// users holds the sessions of each account by local part, in the order of
-	// their log-in. The slices are replaced, never changed, so that a route
-	// can use one without the lock.
-	users map[string][]*session
+	mu    sync.RWMutex
+	users map[string]*user // by local part
+}
+
+// acquire returns the user of an account, which is kept until it is released as
+// often as it was acquired.
+func (h *host) acquire(account jid.JID) *user {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.acquireLocked(account)
+}
+
+func (h *host) acquireLocked(account jid.JID) *user {
+	u := h.users[account.Local()]
+	if u == nil {
+		u = &user{srv: h.srv, host: h, account: account.Bare().Clone()}
+		h.users[u.account.Local()] = u
+	}
+	u.refs++
+	return u
+}
+
+func (h *host) release(u *user) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.releaseLocked(u)
+}
+
+func (h *host) releaseLocked(u *user) {
+	if u.refs--; u.refs == 0 {
+		delete(h.users, u.account.Local())
+	}
 }
 
 // sessionsOf returns the sessions of an account.
 func (h *host) sessionsOf(local string) []*session {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return h.users[local]
+	if u := h.users[local]; u != nil {
+		return u.sessions
+	}
+	return nil
 }
 
 // find returns the session with this full address, nil if there is none that
@@ -52,13 +84,14 @@ func (h *host) bind(sess *session, resource string, max int, policy ConflictPoli
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	old := h.users[full.Local()]
-	for _, o := range old {
+	u := h.acquireLocked(sess.account)
+	for _, o := range u.sessions {
 		if o.jid != full {
 			continue
 		}
 		switch policy {
 		case RefuseNew:
+			h.releaseLocked(u)
 			return nil, stanza.NewError(stanza.Conflict, "the resource is in use")
 		case RenameNew:
 			full, _ = sess.account.WithResource(randomResource())
@@ -66,42 +99,34 @@ func (h *host) bind(sess *session, resource string, max int, policy ConflictPoli
 			replaced = o
 		}
 	}
-	if max > 0 && replaced == nil && len(old) >= max {
+	if max > 0 && replaced == nil && len(u.sessions) >= max {
+		h.releaseLocked(u)
 		return nil, &stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceConstraint, Text: "too many resources are connected"}
 	}
-	sess.jid = full.Clone()
-	list := make([]*session, 0, len(old)+1)
-	for _, o := range old {
-		if o != replaced {
-			list = append(list, o)
-		}
-	}
-	h.users[sess.jid.Local()] = append(list, sess)
+	sess.jid, sess.user = full.Clone(), u
+	u.sessions = append(without(u.sessions, replaced), sess)
 	return replaced, nil
 }
 
-// unbind takes a session out; it does nothing if it is out already.
+// unbind takes a session out of the routes; it does nothing if it is out already.
 func (h *host) unbind(sess *session) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	old := h.users[sess.jid.Local()]
-	list := make([]*session, 0, len(old))
-	for _, o := range old {
-		if o != sess {
-			list = append(list, o)
-		}
+	sess.user.sessions = without(sess.user.sessions, sess)
+}
+
+// without returns a copy of the list that has not got one of them.
+func without(list []*session, out *session) []*session {
+	if len(list) == 1 && list[0] == out {
+		return nil
 	}
-	if len(list) == 0 {
-		delete(h.users, sess.jid.Local())
-		return
-	}
-	h.users[sess.jid.Local()] = list
+	return slices.DeleteFunc(slices.Clone(list), func(s *session) bool { return s == out })
 }
 
 func randomResource() string { return rand.Text()[:12] }
 
 // bindSession is what the bind feature calls.
-func (s *Server) bindSession(_ context.Context, sess *session, resource string) (jid.JID, error) {
+func (s *Server) bindSession(ctx context.Context, sess *session, resource string) (jid.JID, error) {
 	replaced, err := sess.host.bind(sess, resource, s.cfg.MaxResources, s.cfg.Conflict)
 	if err != nil {
 		return jid.JID{}, err
@@ -109,7 +134,7 @@ func (s *Server) bindSession(_ context.Context, sess *session, resource string) 
 	if replaced != nil {
 		// Now, and not when its stream has ended: then the new session may be
 		// available under the same address.
-		replaced.goOffline()
+		replaced.goOffline(ctx, nil)
 		go replaced.kick(&stream.Error{Condition: stream.Conflict, Text: "replaced by a new connection"})
 	}
 	return sess.jid, nil

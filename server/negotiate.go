@@ -5,19 +5,14 @@ import (
 	"crypto"
 	"crypto/x509"
 	"encoding/xml"
-	"errors"
 
-	"github.com/etherx-go/xmpp/ext/register"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/sasl"
 	"github.com/etherx-go/xmpp/stanza"
 	"github.com/etherx-go/xmpp/stream"
 )
 
-var (
-	sessionName  = xml.Name{Space: stream.NSSession, Local: "session"}
-	registerName = xml.Name{Space: register.NSFeature, Local: "register"}
-)
+var sessionName = xml.Name{Space: stream.NSSession, Local: "session"}
 
 // open answers a client's stream header.
 func (sess *session) open(c *stream.Conn, in stream.Header) (stream.Header, []stream.Feature, error) {
@@ -66,12 +61,22 @@ func (sess *session) makeFeatures() []stream.Feature {
 	if s.cfg.Accounts != nil {
 		fs = append(fs, sess.saslServer(needs).Features()...)
 	}
-	if s.cfg.Registration {
+	if r := s.registration; r.Open || r.URL != "" {
 		fs = append(fs, sess.registration(needs))
 	}
+	fs = append(fs, offer("ver", "urn:xmpp:features:rosterver"), offer("sub", "urn:xmpp:features:pre-approval"))
 	return append(fs, stream.ServeBind(func(ctx context.Context, resource string) (jid.JID, error) {
 		return s.bindSession(ctx, sess, resource)
 	}, sess.bound), stream.OfferSession())
+}
+
+// offer is a feature that is announced with the resource binding, and needs no
+// negotiation (RFC 6121, sections 2.6.1 and 3.4.1).
+func offer(local, space string) stream.Feature {
+	return stream.Feature{Name: xml.Name{Space: space, Local: local}, Needs: stream.Authenticated, Not: stream.Ready,
+		Offer: func(_ *stream.Conn, dst []byte) []byte {
+			return append(dst, "<"+local+" xmlns='"+space+"'/>"...)
+		}}
 }
 
 func (sess *session) saslServer(needs stream.State) stream.SASLServer {
@@ -125,54 +130,4 @@ func (s *Server) certificate(c *stream.Conn) *x509.Certificate {
 		return nil
 	}
 	return leaf
-}
-
-// registration is in-band registration before authentication (XEP-0077,
-// section 8).
-func (sess *session) registration(needs stream.State) stream.Feature {
-	return stream.Feature{Name: registerName, Needs: needs, Not: stream.Authenticated,
-		Requests: []xml.Name{{Space: register.NS, Local: "query"}},
-		Offer: func(_ *stream.Conn, dst []byte) []byte {
-			return append(dst, "<register xmlns='"+register.NSFeature+"'/>"...)
-		},
-		Serve: func(ctx context.Context, c *stream.Conn, in stream.Incoming) (stream.Outcome, error) {
-			return stream.Outcome{}, c.Answer(in, func(st *stanza.Stanza) (any, error) {
-				return sess.register(ctx, st)
-			})
-		}}
-}
-
-// register answers one request: get for the fields, set to make an account.
-func (sess *session) register(ctx context.Context, st *stanza.Stanza) (any, error) {
-	if st.Type == stanza.TypeGet {
-		return &register.Query{
-			Instructions: "Choose a user name and a password for " + sess.host.jid.Domain() + ".",
-			Fields:       []register.Field{{Name: "username"}, {Name: "password"}},
-		}, nil
-	}
-	q, _, err := stanza.Decode[register.Query](st)
-	if err != nil {
-		return nil, stanza.BadRequest
-	}
-	if q.Remove {
-		return nil, stanza.RegistrationRequired // nobody is logged in here
-	}
-	user, _ := q.Get("username")
-	password, _ := q.Get("password")
-	if user == "" || password == "" {
-		return nil, stanza.NewError(stanza.NotAcceptable, "username and password are needed")
-	}
-	account, err := jid.New(user, sess.host.jid.Domain(), "")
-	if err != nil {
-		return nil, stanza.NewError(stanza.NotAcceptable, "the user name cannot be used")
-	}
-	err = sess.srv.cfg.Accounts.(Registrar).Register(ctx, account, password)
-	switch {
-	case errors.Is(err, sasl.ErrBadString):
-		return nil, stanza.NewError(stanza.NotAcceptable, "the password cannot be used")
-	case err != nil:
-		return nil, err
-	}
-	sess.srv.log.Info("registered", "account", account, "remote", sess.conn.Transport().RemoteAddr())
-	return nil, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/stanza"
 )
 
@@ -36,8 +37,10 @@ func (s *Server) route(ctx context.Context, by *session, st *stanza.Stanza) (han
 		s.bounce(st, stanza.RemoteServerNotFound)
 	case st.To.Local() == "":
 		return s.toServer(ctx, by, st)
+	case st.Kind == stanza.KindPresence:
+		s.takePresence(ctx, h, st)
 	case st.To.IsFull():
-		s.toResource(h, st)
+		s.toResource(ctx, h, st)
 	default:
 		return s.toAccount(ctx, by, h, st)
 	}
@@ -45,63 +48,126 @@ func (s *Server) route(ctx context.Context, by *session, st *stanza.Stanza) (han
 }
 
 // bounce tells the sender that a stanza was not delivered. Errors, results and
-// presences are dropped: nobody waits for them.
-func (s *Server) bounce(st *stanza.Stanza, cond stanza.Condition) {
-	if st.Type == stanza.TypeError || st.Kind == stanza.KindPresence || st.Kind == stanza.KindIQ && !st.Type.IsRequest() {
+// presences are dropped: nobody waits for them, but who asks for a subscription.
+func (s *Server) bounce(st *stanza.Stanza, err error) {
+	if st.Type == stanza.TypeError || st.Kind == stanza.KindIQ && !st.Type.IsRequest() ||
+		st.Kind == stanza.KindPresence && st.Type != stanza.TypeSubscribe {
 		return
-	}
-	if st.Kind == stanza.KindMessage && st.Type == stanza.TypeHeadline && cond == stanza.ServiceUnavailable {
-		return // RFC 6121, section 8.5.2.2.1
 	}
 	// An error is never answered with an error, so this ends here.
-	s.route(s.ctx, nil, st.ErrorReply(cond))
+	s.route(s.ctx, nil, st.ErrorReply(err))
 }
 
-// toResource delivers to a full address (RFC 6121, section 8.5.3).
-func (s *Server) toResource(h *host, st *stanza.Stanza) {
-	if sess := h.find(st.To); sess != nil && sess.deliver(st) {
+// bounceMoved is bounce for an account that does not exist or cannot be reached:
+// if it is known where its user has gone, the sender is told.
+func (s *Server) bounceMoved(ctx context.Context, st *stanza.Stanza) {
+	if moved, ok := s.moved(ctx, st.To.Bare()); ok {
+		s.bounce(st, moved)
 		return
-	}
-	// A chat message that finds its resource gone goes where one for the
-	// account would go (section 8.5.3.2.1).
-	if st.Kind == stanza.KindMessage && st.Type == stanza.TypeChat {
-		if s.toMostAvailable(h, st) {
-			return
-		}
 	}
 	s.bounce(st, stanza.ServiceUnavailable)
 }
 
-// toAccount delivers to a bare address (RFC 6121, section 8.5.2). An iq is
-// answered by the server on behalf of the account.
-func (s *Server) toAccount(ctx context.Context, by *session, h *host, st *stanza.Stanza) (handedOver bool) {
-	delivered := false
-	switch st.Kind {
-	case stanza.KindIQ:
-		return s.toServer(ctx, by, st)
-	case stanza.KindPresence:
-		delivered = toAvailable(h, st, -128)
-	case stanza.KindMessage:
-		switch st.Type.MessageType() {
-		case stanza.TypeGroupChat:
-		case stanza.TypeHeadline:
-			delivered = toAvailable(h, st, 0)
-		case stanza.TypeError:
-			return false
-		default:
-			delivered = s.toMostAvailable(h, st)
+// toResource delivers a message or an iq to a full address (RFC 6121, section
+// 8.5.3).
+func (s *Server) toResource(ctx context.Context, h *host, st *stanza.Stanza) {
+	if sess := h.find(st.To); sess != nil {
+		if blocked, answer := sess.user.blocks(ctx, sess.jid, st); blocked {
+			if answer != nil {
+				s.bounce(st, answer)
+			}
+			return
+		}
+		if !sess.answersTo(ctx, st) {
+			s.bounce(st, stanza.ServiceUnavailable)
+			return
+		}
+		if sess.deliver(st) {
+			return
 		}
 	}
-	if !delivered {
-		s.bounce(st, stanza.ServiceUnavailable)
+	// A chat message that finds its resource gone goes where one for the
+	// account would go (section 8.5.3.2.1).
+	if st.Kind == stanza.KindMessage && st.Type == stanza.TypeChat {
+		s.toAccount(ctx, nil, h, st)
+		return
+	}
+	s.bounceMoved(ctx, st)
+}
+
+// answersTo reports whether a request of somebody is given to the client: only
+// of those who may know that it is there, "to prevent presence leaks" (RFC 6121,
+// section 8.5.3.1).
+func (sess *session) answersTo(ctx context.Context, st *stanza.Stanza) bool {
+	if st.Kind != stanza.KindIQ || !st.Type.IsRequest() || sess.srv.cfg.AnswerStrangers {
+		return true
+	}
+	if st.From.Bare() == sess.account || sess.knows(st.From) || sess.srv.hosts[st.From.Domain()] != nil && st.From.IsDomain() ||
+		sess.srv.services.find(st.From) != nil {
+		return true
+	}
+	may, err := sess.user.showsTo(ctx, st.From)
+	return err == nil && may
+}
+
+// toAccount delivers a message or an iq to a bare address (RFC 6121, section
+// 8.5.2). An iq is answered by the server on behalf of the account.
+func (s *Server) toAccount(ctx context.Context, by *session, h *host, st *stanza.Stanza) (handedOver bool) {
+	if st.Kind == stanza.KindIQ {
+		return s.iqToAccount(ctx, by, h, st)
+	}
+	switch st.Type.MessageType() {
+	case stanza.TypeError:
+	case stanza.TypeGroupChat:
+		s.bounceMoved(ctx, st)
+	case stanza.TypeHeadline:
+		s.toAllAvailable(ctx, h, st)
+	default:
+		if done, _ := s.toMostAvailable(ctx, h, st); !done {
+			s.toAbsent(ctx, h, st)
+		}
 	}
 	return false
 }
 
+// iqToAccount lets the server answer for an account, if there is one.
+func (s *Server) iqToAccount(ctx context.Context, by *session, h *host, st *stanza.Stanza) (handedOver bool) {
+	if st.Type.IsRequest() && st.From.Bare() != st.To {
+		if !s.hasAccount(ctx, st.To) {
+			s.bounceMoved(ctx, st)
+			return false
+		}
+		u := h.acquire(st.To)
+		blocked, answer := u.blocks(ctx, jid.JID{}, st)
+		h.release(u)
+		if blocked {
+			if answer != nil {
+				s.bounce(st, answer)
+			}
+			return false
+		}
+	}
+	return s.toServer(ctx, by, st)
+}
+
+// toAbsent stores a message, unless the account's default privacy list blocks it.
+func (s *Server) toAbsent(ctx context.Context, h *host, st *stanza.Stanza) {
+	u := h.acquire(st.To)
+	defer h.release(u)
+	if blocked, answer := u.blocks(ctx, jid.JID{}, st); blocked {
+		if answer != nil {
+			s.bounce(st, answer)
+		}
+		return
+	}
+	s.keep(ctx, h, st)
+}
+
 // toMostAvailable delivers to the resource with the highest priority that is
 // not negative; among equals to the one that came last. One that does not take
-// the stanza is passed over.
-func (s *Server) toMostAvailable(h *host, st *stanza.Stanza) bool {
+// the stanza is passed over. done is false if the account is as good as absent;
+// blocked says that privacy lists are why nobody has got it.
+func (s *Server) toMostAvailable(ctx context.Context, h *host, st *stanza.Stanza) (done, blocked bool) {
 	var tried map[*session]bool
 	for {
 		var best *session
@@ -111,8 +177,13 @@ func (s *Server) toMostAvailable(h *host, st *stanza.Stanza) bool {
 				best, highest = sess, p
 			}
 		}
-		if best == nil || best.deliver(st) {
-			return best != nil
+		switch {
+		case best == nil:
+			return blocked, blocked
+		case !best.accepts(ctx, st):
+			blocked = true
+		case best.deliver(st):
+			return true, false
 		}
 		if tried == nil {
 			tried = make(map[*session]bool)
@@ -121,15 +192,15 @@ func (s *Server) toMostAvailable(h *host, st *stanza.Stanza) bool {
 	}
 }
 
-// toAvailable delivers to all available resources whose priority is at least
-// lowest.
-func toAvailable(h *host, st *stanza.Stanza, lowest int8) (delivered bool) {
+// toAllAvailable delivers to all available resources that do not have a negative
+// priority. If there are none nobody is told: "the server MUST silently ignore
+// the stanza".
+func (s *Server) toAllAvailable(ctx context.Context, h *host, st *stanza.Stanza) {
 	for _, sess := range h.sessionsOf(st.To.Local()) {
-		if p, ok := sess.priority(); ok && p >= lowest && sess.active.Load() && sess.deliver(st) {
-			delivered = true
+		if p, ok := sess.priority(); ok && p >= 0 && sess.active.Load() && sess.accepts(ctx, st) {
+			sess.deliver(st)
 		}
 	}
-	return delivered
 }
 
 // toServer gives a stanza to the server itself: replies to who waits for them,

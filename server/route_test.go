@@ -36,7 +36,7 @@ func (r *raw) nothing() {
 }
 
 func TestRouting(t *testing.T) {
-	s := newServer(t, nil)
+	s := newServer(t, func(c *server.Config) { c.AnswerStrangers = true })
 	garden := available(t, s, "romeo", "jul13t", "garden", 5)
 	street := available(t, s, "romeo", "jul13t", "street", 1)
 	garden.expect("from='romeo@localhost/street'", "</presence>")

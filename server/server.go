@@ -13,9 +13,12 @@ import (
 	"time"
 
 	xmpp "github.com/etherx-go/xmpp"
+	"github.com/etherx-go/xmpp/ext/register"
 	"github.com/etherx-go/xmpp/internal/describe"
 	"github.com/etherx-go/xmpp/internal/pending"
 	"github.com/etherx-go/xmpp/jid"
+	"github.com/etherx-go/xmpp/privacy"
+	"github.com/etherx-go/xmpp/roster"
 	"github.com/etherx-go/xmpp/stanza"
 	"github.com/etherx-go/xmpp/stream"
 )
@@ -30,6 +33,8 @@ const (
 	DefaultRate           = 256 << 10
 	DefaultBurst          = 2 << 20
 	DefaultRequestTimeout = 30 * time.Second
+	DefaultMaxOffline     = 1000
+	DefaultMaxDirected    = 1000
 )
 
 // ConflictPolicy says what becomes of a client that asks for a resource which
@@ -52,9 +57,11 @@ type Config struct {
 	Domains []string
 	// Accounts are the users. nil: nobody can log in.
 	Accounts Accounts
-	// Registration lets everybody make an account in-band (XEP-0077).
-	// Accounts must be a [Registrar].
-	Registration bool
+	// Registration says how accounts can be made, changed and removed in-band
+	// (XEP-0077). Its Accounts are set by New. nil: nobody can make an account;
+	// who is logged in can change the password and remove the account, if
+	// Accounts is an [AccountManager].
+	Registration *register.Server
 
 	// TLS has the certificates; its GetCertificate may choose by name. nil:
 	// there is no TLS, and clients can only come in-process, by Pipe, unless
@@ -89,6 +96,28 @@ type Config struct {
 	// RequestTimeout bounds Do where its ctx has no deadline. Default 30 s.
 	RequestTimeout time.Duration
 
+	// Stores are where rosters, privacy lists and messages for absent users are
+	// kept. The zero Stores keep them in memory.
+	Stores Stores
+	// RosterLimits bounds the roster of each account, PrivacyLimits its
+	// privacy lists.
+	RosterLimits  roster.Limits
+	PrivacyLimits privacy.Limits
+	// MaxOffline bounds how many messages are kept for an account whose user
+	// is not there; more are answered with <service-unavailable/>. Default
+	// 1000, -1 = no limit.
+	MaxOffline int
+	// MaxDirected bounds to how many entities that are no contacts a session
+	// may show its presence, as to rooms. Default 1000, -1 = no limit.
+	MaxDirected int
+	// AnswerStrangers delivers iq requests to a client also from those who may
+	// not know its presence. By default they get <service-unavailable/>, as if
+	// nobody was there (RFC 6121, section 8.5.3.1).
+	AnswerStrangers bool
+	// ProbeDomains are services that may ask for everybody's presence (RFC
+	// 6121, section 4.3.2).
+	ProbeDomains []string
+
 	// Lang is the server's language, for the stream header. Default "en".
 	Lang string
 	// Extensions are attached in this order.
@@ -118,6 +147,10 @@ type Server struct {
 	wg        sync.WaitGroup // one for each connection
 
 	services services
+	stores   Stores
+	privacy  *privacy.Engine
+
+	registration *register.Server
 }
 
 // connection is one that ServeConn serves, from its first byte to its last.
@@ -142,7 +175,7 @@ func New(cfg Config) (*Server, error) {
 		if !j.IsDomain() {
 			return nil, fmt.Errorf("server: domain %q: not a mere domain", d)
 		}
-		h := &host{jid: j.Clone(), users: make(map[string][]*session)}
+		h := &host{srv: s, jid: j.Clone(), users: make(map[string]*user)}
 		s.hosts[h.jid.Domain()] = h
 		if s.main == nil {
 			s.main = h
@@ -151,12 +184,22 @@ func New(cfg Config) (*Server, error) {
 	if s.main == nil {
 		return nil, errors.New("server: Config.Domains is empty")
 	}
-	if _, ok := cfg.Accounts.(Registrar); cfg.Registration && !ok {
+	s.registration = cfg.Registration
+	if s.registration == nil {
+		s.registration = new(register.Server)
+	}
+	if _, ok := cfg.Accounts.(Registrar); s.registration.Open && !ok {
 		return nil, errors.New("server: Config.Registration needs Accounts that are a Registrar")
 	}
+	s.registration.Accounts = registered{s}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.pending = pending.New(s.main.jid)
+	s.stores = cfg.Stores.withDefaults()
+	s.privacy = s.makePrivacy()
 	s.handleCore()
+	if err := s.privacy.Attach(s); err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
 	for _, e := range cfg.Extensions {
 		if err := e.Attach(s); err != nil {
 			return nil, fmt.Errorf("server: attach %T: %w", e, err)
@@ -196,7 +239,11 @@ func (s *Server) IsServer() bool { return true }
 // Features returns the server's features and those of its extensions, for
 // service discovery.
 func (s *Server) Features(at jid.JID) []string {
-	return describe.Features(nil, s.cfg.Extensions, at)
+	own := s.privacy.Features(at)
+	if at.Local() == "" && s.cfg.Accounts != nil {
+		own = append(own, register.NS)
+	}
+	return describe.Features(own, s.cfg.Extensions, at)
 }
 
 // LocalAddr returns the first domain.
@@ -222,7 +269,7 @@ func (s *Server) ServeTLS(ctx context.Context, l net.Listener) error {
 		tc := tls.Server(nc, config)
 		ctx, cancel := context.WithTimeout(s.ctx, s.negotiationTimeout())
 		defer cancel()
-		if err := tc.HandshakeContext(ctx); err != nil {
+		if err := onOwnStack(func() error { return tc.HandshakeContext(ctx) }); err != nil {
 			nc.Close()
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,14 +25,22 @@ type session struct {
 	host     *host
 	account  jid.JID // who has authenticated
 	jid      jid.JID // full address, once bound
+	user     *user   // the account, once bound
 	ctx      context.Context
 
 	// active: stanzas may be routed to it.
 	active   atomic.Bool
 	presence atomic.Pointer[stanza.Stanza] // the last it broadcast; nil: not available
-	rate     bucket
-	done     chan struct{} // closed when the stream has been read to its end
-	err      error         // why it ended, once done is closed
+	// interested: it has asked for the roster, and gets pushes.
+	interested atomic.Bool
+	rate       bucket
+
+	mu       sync.Mutex
+	directed map[jid.JID]struct{} // who has got directed presence
+	stored   []int64              // stored messages that are on their way to the client
+
+	done chan struct{} // closed when the stream has been read to its end
+	err  error         // why it ended, once done is closed
 }
 
 // serveClient negotiates a client's stream and serves it to its end.
@@ -42,7 +51,13 @@ func (s *Server) serveClient(ctx context.Context, cn *connection) error {
 	}
 	sess := &session{srv: s, cn: cn, done: make(chan struct{})}
 	defer sess.leave()
-	if _, err := stream.Accept(ctx, cn.tr, s.cfg.Stream, sess.open); err != nil {
+	err := onOwnStack(func() error {
+		return s.guarded(cn, func() error {
+			_, err := stream.Accept(ctx, cn.tr, s.cfg.Stream, sess.open)
+			return err
+		})
+	})
+	if err != nil {
 		s.log.Debug("no session", "remote", cn.tr.RemoteAddr(), "err", err)
 		return err
 	}
@@ -60,6 +75,15 @@ func (s *Server) serveClient(ctx context.Context, cn *connection) error {
 		return nil
 	}
 	return sess.err
+}
+
+// onOwnStack runs fn in another goroutine and waits for it. Negotiation makes a
+// stack grow to several times of what reading stanzas needs, and would leave it
+// so to a session that is idle most of its life.
+func onOwnStack(fn func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- fn() }()
+	return <-done
 }
 
 func (s *Server) setSession(cn *connection, sess *session) {
@@ -116,15 +140,8 @@ func (sess *session) next() (handedOver bool, err error) {
 func (sess *session) end() {
 	sess.active.Store(false)
 	sess.host.unbind(sess)
-	sess.goOffline()
+	sess.goOffline(context.WithoutCancel(sess.ctx), nil)
 	sess.conn.Fail(sess.err)
-}
-
-// goOffline tells the account's other resources that this one is gone, once.
-func (sess *session) goOffline() {
-	if sess.presence.Swap(nil) != nil {
-		sess.broadcast(sess.unavailable())
-	}
 }
 
 // leave takes the session out of the routes if it was in, and routes anew what
@@ -139,6 +156,9 @@ func (sess *session) leave() {
 	for _, st := range sess.conn.Unsent() {
 		sess.srv.Route(sess.srv.ctx, st)
 	}
+	sess.forget()
+	sess.srv.privacy.SessionDown(sess.jid)
+	sess.host.release(sess.user)
 }
 
 // kick closes the stream with an error, in order if the client takes part.

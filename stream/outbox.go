@@ -362,6 +362,18 @@ func (c *Conn) say(b []byte) error {
 	return err
 }
 
+// Flush waits until nothing waits to be written any more. The error is that of
+// ctx, or why the stream has failed.
+func (c *Conn) Flush(ctx context.Context) error {
+	select {
+	case <-c.out.drained():
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	_, err := c.out.status()
+	return err
+}
+
 // Unsent returns the stanzas that were queued and not written whole when the
 // stream failed or was closed, in order, once; nothing while the stream works.
 // It may wait a moment for a write that is being broken off. Whether a stanza

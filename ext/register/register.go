@@ -1,8 +1,8 @@
-// Package register holds the payload of in-band registration (XEP-0077).
 package register
 
 import (
 	"encoding/xml"
+	"strings"
 
 	"github.com/etherx-go/xmpp/stanza"
 )
@@ -33,20 +33,18 @@ type Query struct {
 	Registered   bool // there is a registration, its values are in Fields
 	Remove       bool // cancel the registration
 	Fields       []Field
+	// URL is where to register instead (XEP-0077, section 5).
+	URL string
+	// Form is a data form (XEP-0004), the element <x/>, which asks for the same
+	// as Fields and more, or answers that. "" if there is none.
+	Form stanza.Raw
 }
 
-// Name is the name of the payload's element.
+// name is the name of the payload's element.
 var name = xml.Name{Space: NS, Local: "query"}
 
 // Get returns the value of a field and whether it is there.
-func (q *Query) Get(field string) (string, bool) {
-	for _, f := range q.Fields {
-		if f.Name == field {
-			return f.Value, true
-		}
-	}
-	return "", false
-}
+func (q *Query) Get(field string) (string, bool) { return get(q.Fields, field) }
 
 // XMLName returns the name of the element.
 func (q *Query) XMLName() xml.Name { return name }
@@ -68,7 +66,22 @@ func (q *Query) AppendXML(dst []byte) ([]byte, error) {
 	if q.Remove {
 		dst = append(dst, "<remove/>"...)
 	}
+	dst, err := stanza.AppendPayload(dst, rawOrNil(q.Form))
+	if err != nil {
+		return nil, err
+	}
+	if q.URL != "" {
+		dst = stanza.AppendTextElement(append(dst, "<x xmlns='"+nsOOB+"'>"...), "url", q.URL)
+		dst = append(dst, "</x>"...)
+	}
 	return append(dst, "</query>"...), nil
+}
+
+func rawOrNil(r stanza.Raw) any {
+	if r == "" {
+		return nil
+	}
+	return r
 }
 
 // ParseXML reads the element. Fields that are not defined are left out; of
@@ -77,6 +90,12 @@ func (q *Query) ParseXML(e stanza.Element) error {
 	*q = Query{}
 	for c := range e.Children() {
 		n := c.Name()
+		switch {
+		case c.Is(nsForm, "x") && q.Form == "":
+			q.Form = c.Raw()
+		case c.Is(nsOOB, "x") && q.URL == "":
+			q.URL = strings.TrimSpace(c.ChildText(nsOOB, "url"))
+		}
 		if n.Space != NS {
 			continue
 		}

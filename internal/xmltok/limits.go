@@ -6,7 +6,7 @@ const (
 	DefaultTag      = 64 << 10
 	DefaultDepth    = 128
 	DefaultAttrs    = 64
-	DefaultChildren = 10_000
+	DefaultChildren = 20_000
 
 	// Offsets are kept in 32 bits; what has "no limit" ends here.
 	maxElement = 1 << 30
@@ -33,7 +33,7 @@ type Limits struct {
 	Tag      int // bytes of one start tag, also the stream header, default 64 KiB, at least 32, else never above Element
 	Depth    int // levels of elements below the stream root, default 128, at most 65,536
 	Attrs    int // attributes of one start tag, with namespace declarations, default 64, at most 1,024
-	Children int // elements within one first-level element at all depths, without itself, default 10,000
+	Children int // elements within one first-level element at all depths, without itself, default 20,000
 }
 
 // filled returns l with every field set.

@@ -1,0 +1,133 @@
+package server
+
+import (
+	"context"
+	"encoding/xml"
+	"errors"
+	"time"
+
+	"github.com/etherx-go/xmpp/ext/chatstates"
+	"github.com/etherx-go/xmpp/ext/delay"
+	"github.com/etherx-go/xmpp/ext/hints"
+	"github.com/etherx-go/xmpp/offline"
+	"github.com/etherx-go/xmpp/stanza"
+	"github.com/etherx-go/xmpp/stream"
+)
+
+// isStored reports whether a message is of those that are kept for who is not
+// there (XEP-0160, section 3; XEP-0334, section 3).
+func isStored(st *stanza.Stanza) bool {
+	switch st.Type.MessageType() {
+	case stanza.TypeNormal, stanza.TypeChat:
+	default:
+		return false
+	}
+	usual := st.Type.MessageType() == stanza.TypeNormal
+	for e := range st.Payloads() {
+		switch n := e.Name(); {
+		case n.Space == chatstates.NS, n.Space == hints.NS, n == threadName:
+		default:
+			usual = true
+		}
+	}
+	return hints.Of(st).Keep(usual)
+}
+
+// threadName is that of what a chat state comes with (XEP-0085, section 5.5).
+var threadName = xml.Name{Space: stanza.NSClient, Local: "thread"}
+
+// keep stores a message for an account that nobody is logged in to receive it
+// for, or answers it. If somebody has come meanwhile it is delivered.
+func (s *Server) keep(ctx context.Context, h *host, st *stanza.Stanza) {
+	if !isStored(st) || !s.hasAccount(ctx, st.To) {
+		s.bounceMoved(ctx, st)
+		return
+	}
+	u := h.acquire(st.To)
+	defer h.release(u)
+	u.arrivals.Lock()
+	defer u.arrivals.Unlock()
+	if done, _ := s.toMostAvailable(ctx, h, st); done {
+		return
+	}
+	max := s.cfg.MaxOffline
+	if max == 0 {
+		max = DefaultMaxOffline
+	}
+	err := s.stores.Offline.Add(context.WithoutCancel(ctx), u.account, st, time.Now(), max)
+	if err == nil {
+		return
+	}
+	if !errors.Is(err, offline.ErrFull) {
+		s.log.Error("offline message", "account", u.account, "err", err)
+	}
+	// "the server SHOULD return a <service-unavailable/> error" to a sender
+	// whose message it does not take (RFC 6121, section 8.5.2.2.1).
+	s.bounce(st, stanza.ServiceUnavailable)
+}
+
+// arrive makes the session available for messages, with those first that were
+// stored before.
+func (sess *session) arrive(ctx context.Context, st *stanza.Stanza) {
+	u := sess.user
+	u.arrivals.Lock()
+	defer u.arrivals.Unlock()
+	var ids []int64
+	for m, err := range sess.srv.stores.Offline.Messages(ctx, u.account) {
+		if err != nil {
+			sess.srv.log.Error("offline messages", "account", u.account, "err", err)
+			break
+		}
+		if u.isHanded(m.ID) {
+			continue // another session is getting it
+		}
+		if !sess.hand(ctx, m) {
+			break
+		}
+		ids = append(ids, m.ID)
+	}
+	sess.presence.Store(st)
+	if len(ids) == 0 {
+		return
+	}
+	u.setHanded(ids, true)
+	sess.mu.Lock()
+	sess.stored = append(sess.stored, ids...)
+	sess.mu.Unlock()
+	sess.srv.wg.Add(1) // the session's own count is still there
+	go func() {
+		defer sess.srv.wg.Done()
+		if sess.conn.Flush(sess.ctx) == nil {
+			sess.forget()
+		}
+	}()
+}
+
+// hand queues a stored message for the client.
+func (sess *session) hand(ctx context.Context, m offline.Message) bool {
+	old := sess.conn.Received().Version == (stream.Version{})
+	st, err := delay.Stamp(m.Stanza, delay.Delay{From: sess.host.jid, Stamp: m.At, Reason: "Offline Storage"}, old)
+	if err != nil {
+		sess.srv.log.Error("offline message", "account", sess.account, "err", err)
+		return true // it will never be better
+	}
+	ctx, cancel := context.WithTimeout(ctx, slowTimeout)
+	defer cancel()
+	return sess.conn.Send(ctx, st) == nil
+}
+
+// forget deletes the stored messages that the session has got: when they have
+// been written, or when they have found another way.
+func (sess *session) forget() {
+	sess.mu.Lock()
+	ids := sess.stored
+	sess.stored = nil
+	sess.mu.Unlock()
+	if len(ids) == 0 {
+		return
+	}
+	if err := sess.srv.stores.Offline.Delete(context.WithoutCancel(sess.ctx), sess.account, ids...); err != nil {
+		sess.srv.log.Error("offline messages", "account", sess.account, "err", err)
+	}
+	sess.user.setHanded(ids, false)
+}
