@@ -144,11 +144,11 @@ func (t *Tracker) Forget(contact jid.JID) {
 
 // forget reports whether there was something. Under the lock, as what follows.
 func (t *Tracker) forget(bare jid.JID) bool {
-	all := t.contacts[bare]
-	for j := range all {
-		t.drop(bare, j)
+	there := false
+	for j := range t.contacts[bare] {
+		there = t.drop(bare, j)
 	}
-	return len(all) > 0
+	return there
 }
 
 // drop reports whether there was something.

@@ -2,6 +2,7 @@ package privacy_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/etherx-go/xmpp"
@@ -64,23 +65,27 @@ func ExampleActivate() {
 	fmt.Println(privacy.Decline(ctx, s))
 	fmt.Println(privacy.Remove(ctx, s, "invisible"))
 	_, err := privacy.Get(ctx, s, "invisible")
-	fmt.Println(err)
+	fmt.Println(errors.Is(err, stanza.ItemNotFound))
 	// Output:
 	// <nil>
 	// <nil>
-	// item-not-found (cancel)
+	// true
 }
 
 // A client that is told when another one changes a list.
 func ExampleExtension() {
 	x := &privacy.Extension{Changed: func(ctx context.Context, s xmpp.Sender, name string) {
 		l, err := privacy.Get(ctx, s, name)
-		fmt.Println(name, len(l.Items), err)
+		if errors.Is(err, stanza.ItemNotFound) {
+			fmt.Println(name, "has been removed")
+			return
+		}
+		fmt.Println(name, "has now", len(l.Items), "items")
 	}}
 	// It goes into the Extensions of a client.Config. Here it is called as a
 	// push would do it.
 	x.Changed(context.Background(), session(), "public")
-	// Output: public 0 item-not-found (cancel)
+	// Output: public has been removed
 }
 
 // A server asks the engine about every stanza, first of all.

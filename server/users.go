@@ -155,7 +155,7 @@ func (u *user) leaveContacts(ctx context.Context) error {
 	}
 	entries, _ := u.entries()
 	u.mu.Lock()
-	u.contacts = nil
+	u.contacts = make(map[jid.JID]roster.Entry)
 	u.mu.Unlock()
 	for _, e := range entries {
 		u.endSubscriptions(ctx, e)

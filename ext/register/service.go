@@ -53,7 +53,9 @@ func (s *Service) get(ctx context.Context, r xmpp.Request[Query]) (any, error) {
 	return &withKey, nil
 }
 
-func (s *Service) keyOf(r xmpp.Request[Query]) string { return s.keys.of(r.From.String(), r.To.String()) }
+func (s *Service) keyOf(r xmpp.Request[Query]) string {
+	return s.keys.of(r.From.String(), r.To.String())
+}
 
 func (s *Service) set(ctx context.Context, r xmpp.Request[Query]) (any, error) {
 	user := r.From.Bare()
@@ -73,6 +75,9 @@ func (s *Service) set(ctx context.Context, r xmpp.Request[Query]) (any, error) {
 	form, err := s.Form(ctx, user)
 	if err != nil {
 		return nil, err
+	}
+	if form == nil {
+		form = new(Query)
 	}
 	if missing, _ := form.missing(r.Payload.Fields); len(missing) > 0 && r.Payload.Form == "" {
 		return nil, stanza.NewError(stanza.NotAcceptable, "the field "+missing[0]+" is needed")
