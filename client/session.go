@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -40,6 +41,10 @@ func newSession(c *Client, conn *stream.Conn, addr jid.JID, base context.Context
 	s.ctx, s.cancel = context.WithCancel(base)
 	return s
 }
+
+// HasStreamFeature reports whether the server has a stream feature. Extensions
+// find it at the Sender of their session.
+func (s *session) HasStreamFeature(name xml.Name) bool { return s.conn.Offers(name) }
 
 // begin starts the session's goroutines, and lets the program see it.
 func (s *session) begin() {

@@ -63,7 +63,7 @@ func Cancel(ctx context.Context, s xmpp.Sender, contact jid.JID) error {
 // client MUST NOT attempt to pre-approve": the error is [ErrNotOffered] unless s
 // has a method HasStreamFeature(xml.Name) bool that says that it does.
 func PreApprove(ctx context.Context, s xmpp.Sender, contact jid.JID) error {
-	f, ok := s.(interface{ HasStreamFeature(xml.Name) bool })
+	f, ok := unwrap(s).(interface{ HasStreamFeature(xml.Name) bool })
 	if !ok || !f.HasStreamFeature(xml.Name{Space: NSPreApproval, Local: "sub"}) {
 		return fmt.Errorf("pre-approval: %w", ErrNotOffered)
 	}
@@ -109,4 +109,15 @@ func Directed(ctx context.Context, s xmpp.Sender, to jid.JID, p stanza.Presence)
 	}
 	p.To = to
 	return xmpp.Send(ctx, s, &p)
+}
+
+// unwrap returns the Sender that those stand for that handlers may be given.
+func unwrap(s xmpp.Sender) xmpp.Sender {
+	for {
+		u, ok := s.(interface{ Unwrap() xmpp.Sender })
+		if !ok {
+			return s
+		}
+		s = u.Unwrap()
+	}
 }

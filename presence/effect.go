@@ -94,7 +94,7 @@ func Inbound(e *roster.Entry, st *stanza.Stanza) Effect {
 	if !ok || st.Kind != stanza.KindPresence {
 		return Effect{}
 	}
-	if e.Approved && st.Type == stanza.TypeSubscribe && rule.Pass {
+	if e.Approved && st.Type == stanza.TypeSubscribe {
 		approval := outboundSubscribed[rule.New]
 		rule = Rule{New: approval.New, Reply: stanza.TypeSubscribed}
 	}

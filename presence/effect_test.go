@@ -74,6 +74,16 @@ func TestHidden(t *testing.T) {
 	})
 }
 
+// TestHiddenByMistake: an entry that should not have been hidden, as a store may
+// have it that somebody else has filled, comes to light.
+func TestHiddenByMistake(t *testing.T) {
+	e := entryIn(To)
+	e.Hidden = true
+	if effect := Outbound(&e, stanza.TypeSubscribe); effect != (Effect{Route: true, Push: true}) || e.Hidden {
+		t.Errorf("%+v, %+v", effect, e)
+	}
+}
+
 // TestPreApproval is RFC 6121, section 3.4.
 func TestPreApproval(t *testing.T) {
 	t.Run("R6121-3.4-1 makes an item", func(t *testing.T) {

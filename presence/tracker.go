@@ -80,6 +80,7 @@ func (t *Tracker) SessionUp(context.Context, xmpp.Sender) {}
 
 // SessionDown forgets what was seen in the session.
 func (t *Tracker) SessionDown(s xmpp.Sender, _ error) {
+	s = unwrap(s)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ended = s
@@ -172,7 +173,7 @@ func (t *Tracker) handle(ctx context.Context, s xmpp.Sender, st *stanza.Stanza) 
 		return nil
 	}
 	p := st.Presence()
-	if t.change(s, st, p) && t.OnChange != nil {
+	if t.change(unwrap(s), st, p) && t.OnChange != nil {
 		t.OnChange(ctx, s, p)
 	}
 	return nil

@@ -192,7 +192,7 @@ func TestTrackerSessions(t *testing.T) {
 	s2 := &session{mux: s1.mux}
 	s2.in(t, "both", "", "")
 	s2.in(t, "new", "", "")
-	tr.SessionDown(s1, xmpp.ErrSessionLost)
+	tr.SessionDown(wrapper{wrapper{s1}}, xmpp.ErrSessionLost)
 	if got := tr.of(romeo); got != "new both" {
 		t.Errorf("%s", got)
 	}
@@ -204,6 +204,11 @@ func TestTrackerSessions(t *testing.T) {
 	tr.SessionDown(s2, nil)
 	tr.wantEmpty(t)
 }
+
+// wrapper is a Sender as handlers may get it.
+type wrapper struct{ xmpp.Sender }
+
+func (w wrapper) Unwrap() xmpp.Sender { return w.Sender }
 
 // TestTrackerConcurrent is for the race detector.
 func TestTrackerConcurrent(t *testing.T) {

@@ -243,11 +243,74 @@ func TestConcurrent(t *testing.T) {
 func BenchmarkAllowNoLists(b *testing.B) {
 	w := newWorld(b)
 	b.ReportAllocs()
+	ctx := b.Context()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if ok, err := w.eng.Allow(b.Context(), romeo, orchard, tybalt, Message); !ok || err != nil {
+			if ok, err := w.eng.Allow(ctx, romeo, orchard, tybalt, Message); !ok || err != nil {
 				b.Fatal(ok, err)
 			}
 		}
 	})
+}
+
+// TestRemoveLater lets an entry come back to life between the decision to remove
+// it and the removal.
+func TestRemoveLater(t *testing.T) {
+	c := cache{inUse: func(jid.JID) bool { return false }}
+	n := c.acquire(romeo)
+	here := func(why string, want bool) {
+		t.Helper()
+		if c.remove(n); (c.find(romeo) == n) != want || len(c.ring) != len(c.entries) {
+			t.Errorf("%s: kept %v", why, !want)
+		}
+	}
+	here("in use", true)
+	c.max = 1
+	c.release(n)
+	c.update(n, orchard, func(s *session) { s.active = "l" })
+	here("a session has an active list", true)
+	c.forget(orchard)
+	other := c.acquire(juliet)
+	c.hand = 1
+	here("the hand is elsewhere", true)
+	c.hand = 0
+	here("idle", false)
+	if c.find(juliet) != other {
+		t.Error("another has been removed")
+	}
+}
+
+// TestAsksAndGoes ends the context of a request when it is answered: what
+// follows from it happens all the same.
+func TestAsksAndGoes(t *testing.T) {
+	var dead []error
+	w := newWorld(t, func(c *Config) {
+		c.Push = func(ctx context.Context, _ jid.JID, _ stanza.Payload) { dead = append(dead, ctx.Err()) }
+		c.Announce = func(ctx context.Context, _, _ jid.JID, _ bool) { dead = append(dead, ctx.Err()) }
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	st, err := stanza.New(stanza.Header{Kind: stanza.KindIQ, Type: stanza.TypeSet, ID: "1", From: orchard, To: romeo},
+		stanza.Raw(command("block", items("a@b"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := errors.New("gone")
+	err = w.mux.HandleXMPP(ctx, goneSender{sendFunc(func(*stanza.Stanza) { cancel() }), gone}, st)
+	if !errors.Is(err, gone) {
+		t.Errorf("got %v", err)
+	}
+	if len(dead) != 4 || errors.Join(dead...) != nil {
+		t.Errorf("two pushes, two announcements: %v", dead)
+	}
+}
+
+// goneSender sends to somebody who is gone.
+type goneSender struct {
+	sendFunc
+	err error
+}
+
+func (g goneSender) Send(ctx context.Context, st *stanza.Stanza) error {
+	g.sendFunc(st)
+	return g.err
 }

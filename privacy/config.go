@@ -42,8 +42,10 @@ const (
 )
 
 // Config is what an [Engine] needs to know of its server. All functions must be
-// safe for concurrent use. account is always a bare address, session a full
-// one.
+// safe for concurrent use. Store, Sessions, Groups and Old are called while the
+// account's lists are kept from changing, and must not wait for something that
+// is held by who is in [Engine.Allow]. account is always a bare address, session
+// a full one.
 type Config struct {
 	// Store keeps the lists. Without one there are none: everything is
 	// allowed, and requests are answered with service-unavailable.

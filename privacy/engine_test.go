@@ -30,8 +30,10 @@ func TestGet(t *testing.T) {
 		in   string
 		want string
 	}{
-		{"R3921-10.3-1 the names", orchard, "", query("<active name='private'/><default name='public'/><list name='private'/><list name='public'/><list name='special'/>")},
-		{"R3921-10.3-1 in another session", home, "", query("<default name='public'/><list name='private'/><list name='public'/><list name='special'/>")},
+		{"R3921-10.3-1 the names",
+			orchard, "", query("<active name='private'/><default name='public'/><list name='private'/><list name='public'/><list name='special'/>")},
+		{"R3921-10.3-1 in another session",
+			home, "", query("<default name='public'/><list name='private'/><list name='public'/><list name='special'/>")},
 		{"R3921-10.3-2 public", orchard, "<list name='public'/>", query(listPublic)},
 		{"R3921-10.3-2 private", home, "<list name='private'/>", query(listPrivate)},
 		{"R3921-10.3-2 special", orchard, "<list name='special'/>", query(listSpecial)},
@@ -69,53 +71,153 @@ func TestSet(t *testing.T) {
 		get   string // then a get of this list
 		list  string // has this answer
 	}{
-		{"R3921-10.1-3 an unknown group", []step{{orchard, "<list name='l'><item type='group' value='Strangers' action='deny' order='1'/></list>", fail("item-not-found")}}, "l", "item-not-found"},
-		{"R3921-10.1-3 a group of the roster", []step{{orchard, "<list name='l'><item type='group' value='Enemies' action='deny' order='1'/><item type='group' value='Friends' action='deny' order='2'/></list>", ok(pushes("l")...)}},
+		{"R3921-10.1-3 an unknown group", []step{
+			{orchard, "<list name='l'><item type='group' value='Strangers' action='deny' order='1'/></list>", fail("item-not-found")},
+		}, "l", "item-not-found"},
+		{"R3921-10.1-3 a group of the roster", []step{
+			{orchard, "<list name='l'><item type='group' value='Enemies' action='deny' order='1'/><item type='group' value='Friends' action='deny' order='2'/></list>", ok(pushes("l")...)},
+		},
 			"l", query("<list name='l'><item type='group' value='Enemies' action='deny' order='1'/><item type='group' value='Friends' action='deny' order='2'/></list>")},
-		{"R3921-10.1-5 no action", []step{{orchard, "<list name='public'><item order='1'/></list>", fail("bad-request")}}, "public", query(listPublic)},
-		{"R3921-10.1-6 a duplicate order", []step{{orchard, "<list name='public'><item action='deny' order='1'/><item action='allow' order='1'/></list>", fail("bad-request")}}, "public", query(listPublic)},
+		{"R3921-10.1-5 no action", []step{
+			{orchard, "<list name='public'><item order='1'/></list>", fail("bad-request")},
+		}, "public", query(listPublic)},
+		{"R3921-10.1-6 a duplicate order", []step{
+			{orchard, "<list name='public'><item action='deny' order='1'/><item action='allow' order='1'/></list>", fail("bad-request")},
+		}, "public", query(listPublic)},
 		{"R3921-10.1-8 nothing", []step{{orchard, "", fail("bad-request")}}, "public", query(listPublic)},
-		{"R3921-10.1-8 active and default", []step{{orchard, "<active name='public'/><default name='public'/>", fail("bad-request")}}, "public", query(listPublic)},
-		{"R3921-10.1-8 active and a list", []step{{orchard, "<active name='public'/>" + edited, fail("bad-request")}}, "public", query(listPublic)},
-		{"R3921-10.1-8 two lists", []step{{orchard, edited + listPrivate, fail("bad-request")}}, "public", query(listPublic)},
-		{"R3921-10.1-9 an update has items, a removal none", []step{{orchard, edited, ok(pushes("public")...)}, {orchard, "<list name='public'/>", ok(pushes("public")...)}}, "public", "item-not-found"},
-		{"R3921-10.1-10 an update is the complete list", []step{{orchard, edited, ok(pushes("public")...)}, {orchard, "<list name='public'><item action='allow' order='1'/></list>", ok(pushes("public")...)}},
+		{"R3921-10.1-8 active and default", []step{
+			{orchard, "<active name='public'/><default name='public'/>", fail("bad-request")},
+		}, "public", query(listPublic)},
+		{"R3921-10.1-8 active and a list", []step{
+			{orchard, "<active name='public'/>" + edited, fail("bad-request")},
+		}, "public", query(listPublic)},
+		{"R3921-10.1-8 two lists", []step{
+			{orchard, edited + listPrivate, fail("bad-request")},
+		}, "public", query(listPublic)},
+		{"R3921-10.1-9 an update has items, a removal none", []step{
+			{orchard, edited, ok(pushes("public")...)},
+			{orchard, "<list name='public'/>", ok(pushes("public")...)},
+		}, "public", "item-not-found"},
+		{"R3921-10.1-10 an update is the complete list", []step{
+			{orchard, edited, ok(pushes("public")...)},
+			{orchard, "<list name='public'><item action='allow' order='1'/></list>", ok(pushes("public")...)},
+		},
 			"public", query("<list name='public'><item action='allow' order='1'/></list>")},
-		{"R3921-10.2-10 an edit is pushed by name to all connected resources", []step{{home, edited, ok(pushes("public")...)}}, "public", query(edited)},
-		{"R3921-10.2-11 a list in force elsewhere", []step{{home, "<active name='special'/>", ok()}, {orchard, "<list name='special'/>", fail("conflict")}}, "special", query(listSpecial)},
-		{"R3921-10.2-11 a default list in force elsewhere", []step{{home, "<default name='special'/>", ok()}, {orchard, "<list name='special'/>", fail("conflict")}, {orchard, "<default name='public'/>", fail("conflict")}}, "special", query(listSpecial)},
-		{"R3921-10.4-1 an unknown list", []step{{orchard, "<active name='The Empty Set'/>", fail("item-not-found")}}, "", query("<list name='private'/><list name='public'/><list name='special'/>")},
-		{"R3921-10.4-1 active by name", []step{{orchard, "<active name='special'/>", ok()}}, "", query("<active name='special'/><list name='private'/><list name='public'/><list name='special'/>")},
-		{"R3921-10.4-3 declined", []step{{orchard, "<active name='special'/>", ok()}, {orchard, "<active/>", ok()}}, "", query("<list name='private'/><list name='public'/><list name='special'/>")},
-		{"R3921-10.5-1 default by name", []step{{orchard, "<default name='special'/>", ok()}}, "", query("<default name='special'/><list name='private'/><list name='public'/><list name='special'/>")},
-		{"R3921-10.5-2 an unknown list", []step{{orchard, "<default name='The Empty Set'/>", fail("item-not-found")}}, "", query("<list name='private'/><list name='public'/><list name='special'/>")},
-		{"R3921-10.5-2 in use by another resource", []step{{orchard, "<default name='public'/>", ok()}, {orchard, "<default name='special'/>", fail("conflict")}, {home, "<active name='special'/>", ok()}, {orchard, "<default name='special'/>", ok()}},
+		{"R3921-10.2-10 an edit is pushed by name to all connected resources", []step{
+			{home, edited, ok(pushes("public")...)},
+		}, "public", query(edited)},
+		{"R3921-10.2-11 a list in force elsewhere", []step{
+			{home, "<active name='special'/>", ok()},
+			{orchard, "<list name='special'/>", fail("conflict")},
+		}, "special", query(listSpecial)},
+		{"R3921-10.2-11 a default list in force elsewhere", []step{
+			{home, "<default name='special'/>", ok()},
+			{orchard, "<list name='special'/>", fail("conflict")},
+			{orchard, "<default name='public'/>", fail("conflict")},
+		}, "special", query(listSpecial)},
+		{"R3921-10.4-1 an unknown list", []step{
+			{orchard, "<active name='The Empty Set'/>", fail("item-not-found")},
+		}, "", query("<list name='private'/><list name='public'/><list name='special'/>")},
+		{"R3921-10.4-1 active by name", []step{
+			{orchard, "<active name='special'/>", ok()},
+		}, "", query("<active name='special'/><list name='private'/><list name='public'/><list name='special'/>")},
+		{"R3921-10.4-3 declined", []step{
+			{orchard, "<active name='special'/>", ok()},
+			{orchard, "<active/>", ok()},
+		}, "", query("<list name='private'/><list name='public'/><list name='special'/>")},
+		{"R3921-10.5-1 default by name", []step{
+			{orchard, "<default name='special'/>", ok()},
+		}, "", query("<default name='special'/><list name='private'/><list name='public'/><list name='special'/>")},
+		{"R3921-10.5-2 an unknown list", []step{
+			{orchard, "<default name='The Empty Set'/>", fail("item-not-found")},
+		}, "", query("<list name='private'/><list name='public'/><list name='special'/>")},
+		{"R3921-10.5-2 in use by another resource", []step{
+			{orchard, "<default name='public'/>", ok()},
+			{orchard, "<default name='special'/>", fail("conflict")},
+			{home, "<active name='special'/>", ok()},
+			{orchard, "<default name='special'/>", ok()},
+		},
 			"", query("<default name='special'/><list name='private'/><list name='public'/><list name='special'/>")},
-		{"R3921-10.5-2 the same again", []step{{orchard, "<default name='public'/>", ok()}, {orchard, "<default name='public'/>", ok()}}, "", query("<default name='public'/><list name='private'/><list name='public'/><list name='special'/>")},
-		{"R3921-10.5-2 active elsewhere by its name", []step{{orchard, "<default name='public'/>", ok()}, {home, "<active name='public'/>", ok()}, {orchard, "<default name='special'/>", fail("conflict")}}, "", query("<default name='public'/><list name='private'/><list name='public'/><list name='special'/>")},
-		{"R3921-10.5-3 declined", []step{{orchard, "<default name='public'/>", ok()}, {home, "<active name='special'/>", ok()}, {orchard, "<default/>", ok()}}, "", query("<list name='private'/><list name='public'/><list name='special'/>")},
-		{"R3921-10.5-3 in use by another resource", []step{{orchard, "<default name='public'/>", ok()}, {orchard, "<default/>", fail("conflict")}}, "", query("<default name='public'/><list name='private'/><list name='public'/><list name='special'/>")},
-		{"R3921-10.5-3 there is none", []step{{orchard, "<default/>", ok()}}, "", query("<list name='private'/><list name='public'/><list name='special'/>")},
-		{"R3921-10.6-1 a list is replaced: result, then push", []step{{orchard, edited, ok(pushes("public")...)}}, "public", query(edited)},
-		{"R3921-10.6-1 a new list", []step{{orchard, "<list name='new'><item action='deny' order='1'/></list>", ok(pushes("new")...)}}, "new", query("<list name='new'><item action='deny' order='1'/></list>")},
-		{"R3921-10.6-1 a list in force elsewhere may be edited", []step{{home, "<default name='public'/>", ok()}, {orchard, edited, ok(pushes("public")...)}}, "public", query(edited)},
-		{"R3921-10.8-1 removed", []step{{orchard, "<list name='private'/>", ok(pushes("private")...)}}, "private", "item-not-found"},
-		{"R3921-10.8-1 unknown", []step{{orchard, "<list name='The Empty Set'/>", fail("item-not-found")}}, "", query("<list name='private'/><list name='public'/><list name='special'/>")},
-		{"R3921-10.8-1 several", []step{{orchard, "<list name='public'/><list name='private'/>", fail("bad-request")}}, "", query("<list name='private'/><list name='public'/><list name='special'/>")},
-		{"R3921-10.8-1 in force elsewhere", []step{{home, "<active name='private'/>", ok()}, {orchard, "<list name='private'/>", fail("conflict")}}, "private", query(listPrivate)},
-		{"R3921-10.8-1 in force here only", []step{{orchard, "<active name='private'/>", ok()}, {orchard, "<list name='private'/>", ok(pushes("private")...)}}, "", query("<list name='public'/><list name='special'/>")},
-		{"R3921-10.8-1 the default list, where another is active elsewhere", []step{{orchard, "<default name='private'/>", ok()}, {home, "<active name='public'/>", ok()}, {orchard, "<list name='private'/>", ok(pushes("private")...)}},
+		{"R3921-10.5-2 the same again", []step{
+			{orchard, "<default name='public'/>", ok()},
+			{orchard, "<default name='public'/>", ok()},
+		}, "", query("<default name='public'/><list name='private'/><list name='public'/><list name='special'/>")},
+		{"R3921-10.5-2 active elsewhere by its name", []step{
+			{orchard, "<default name='public'/>", ok()},
+			{home, "<active name='public'/>", ok()},
+			{orchard, "<default name='special'/>", fail("conflict")},
+		}, "", query("<default name='public'/><list name='private'/><list name='public'/><list name='special'/>")},
+		{"R3921-10.5-3 declined", []step{
+			{orchard, "<default name='public'/>", ok()},
+			{home, "<active name='special'/>", ok()},
+			{orchard, "<default/>", ok()},
+		}, "", query("<list name='private'/><list name='public'/><list name='special'/>")},
+		{"R3921-10.5-3 in use by another resource", []step{
+			{orchard, "<default name='public'/>", ok()},
+			{orchard, "<default/>", fail("conflict")},
+		}, "", query("<default name='public'/><list name='private'/><list name='public'/><list name='special'/>")},
+		{"R3921-10.5-3 there is none", []step{
+			{orchard, "<default/>", ok()},
+		}, "", query("<list name='private'/><list name='public'/><list name='special'/>")},
+		{"R3921-10.6-1 a list is replaced: result, then push", []step{
+			{orchard, edited, ok(pushes("public")...)},
+		}, "public", query(edited)},
+		{"R3921-10.6-1 a new list", []step{
+			{orchard, "<list name='new'><item action='deny' order='1'/></list>", ok(pushes("new")...)},
+		}, "new", query("<list name='new'><item action='deny' order='1'/></list>")},
+		{"R3921-10.6-1 a list in force elsewhere may be edited", []step{
+			{home, "<default name='public'/>", ok()},
+			{orchard, edited, ok(pushes("public")...)},
+		}, "public", query(edited)},
+		{"R3921-10.8-1 removed", []step{
+			{orchard, "<list name='private'/>", ok(pushes("private")...)},
+		}, "private", "item-not-found"},
+		{"R3921-10.8-1 unknown", []step{
+			{orchard, "<list name='The Empty Set'/>", fail("item-not-found")},
+		}, "", query("<list name='private'/><list name='public'/><list name='special'/>")},
+		{"R3921-10.8-1 several", []step{
+			{orchard, "<list name='public'/><list name='private'/>", fail("bad-request")},
+		}, "", query("<list name='private'/><list name='public'/><list name='special'/>")},
+		{"R3921-10.8-1 in force elsewhere", []step{
+			{home, "<active name='private'/>", ok()},
+			{orchard, "<list name='private'/>", fail("conflict")},
+		}, "private", query(listPrivate)},
+		{"R3921-10.8-1 in force here only", []step{
+			{orchard, "<active name='private'/>", ok()},
+			{orchard, "<list name='private'/>", ok(pushes("private")...)},
+		}, "", query("<list name='public'/><list name='special'/>")},
+		{"R3921-10.8-1 the default list, where another is active elsewhere", []step{
+			{orchard, "<default name='private'/>", ok()},
+			{home, "<active name='public'/>", ok()},
+			{orchard, "<list name='private'/>", ok(pushes("private")...)},
+		},
 			"", query("<list name='public'/><list name='special'/>")},
 
-		{"IM-7.2-1 the active list", []step{{orchard, "<active name='special'/>", ok()}, {orchard, "<active name='x'/>", fail("item-not-found")}}, "", query("<active name='special'/><list name='private'/><list name='public'/><list name='special'/>")},
-		{"IM-7.3-1 several lists, in the old form", []step{{orchard, "<list name='public'><item type='deny'/></list><list name='more'><item jid='example.org' type='deny'/><item type='allow'/></list>", ok(append(pushes("public"), pushes("more")...)...)}},
+		{"IM-7.2-1 the active list", []step{
+			{orchard, "<active name='special'/>", ok()},
+			{orchard, "<active name='x'/>", fail("item-not-found")},
+		}, "", query("<active name='special'/><list name='private'/><list name='public'/><list name='special'/>")},
+		{"IM-7.3-1 several lists, in the old form", []step{
+			{orchard, "<list name='public'><item type='deny'/></list><list name='more'><item jid='example.org' type='deny'/><item type='allow'/></list>", ok(append(pushes("public"), pushes("more")...)...)},
+		},
 			"more", query("<list name='more'><item type='jid' value='example.org' action='deny' order='1'/><item action='allow' order='2'/></list>")},
-		{"IM-7.3-1 all or none", []step{{orchard, "<list name='public'><item type='deny'/></list><list name='unknown'/>", fail("item-not-found")}}, "public", query(listPublic)},
-		{"IM-7.3-1 not with another element", []step{{orchard, "<active name='public'/><list name='public'><item type='deny'/></list><list name='private'/>", fail("bad-request")}}, "public", query(listPublic)},
-		{"IM-7.3-2 a new list", []step{{orchard, "<list name='new'><item type='deny'/></list>", ok(pushes("new")...)}}, "new", query("<list name='new'><item action='deny' order='1'/></list>")},
-		{"IM-7.4-1 several are removed by who speaks the old form", []step{{orchard, "<list name='new'><item type='deny'/></list>", ok(pushes("new")...)}, {orchard, "<list name='new'/><list name='private'/>", ok(append(pushes("new"), pushes("private")...)...)}},
+		{"IM-7.3-1 all or none", []step{
+			{orchard, "<list name='public'><item type='deny'/></list><list name='unknown'/>", fail("item-not-found")},
+		}, "public", query(listPublic)},
+		{"IM-7.3-1 not with another element", []step{
+			{orchard, "<active name='public'/><list name='public'><item type='deny'/></list><list name='private'/>", fail("bad-request")},
+		}, "public", query(listPublic)},
+		{"IM-7.3-2 a new list", []step{
+			{orchard, "<list name='new'><item type='deny'/></list>", ok(pushes("new")...)},
+		}, "new", query("<list name='new'><item action='deny' order='1'/></list>")},
+		{"IM-7.4-1 several are removed by who speaks the old form", []step{
+			{orchard, "<list name='new'><item type='deny'/></list>", ok(pushes("new")...)},
+			{orchard, "<list name='new'/><list name='private'/>", ok(append(pushes("new"), pushes("private")...)...)},
+		},
 			"private", "item-not-found"},
-		{"IM-7.4-1 one is removed", []step{{orchard, "<list name='private'/>", ok(pushes("private")...)}}, "private", "item-not-found"},
+		{"IM-7.4-1 one is removed", []step{
+			{orchard, "<list name='private'/>", ok(pushes("private")...)},
+		}, "private", "item-not-found"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -249,6 +351,16 @@ func TestForce(t *testing.T) {
 		w.eng.SessionDown(jid.MustParse("nobody@example.net/x"))
 		if !w.allow(orchard, juliet, Message) {
 			t.Error("a new session has the active list of an old one")
+		}
+	})
+	t.Run("R3921-10.2-1 a list that is removed is not active under its name later", func(t *testing.T) {
+		w := newWorld(t)
+		w.must(orchard, denyAll)
+		w.must(orchard, "<active name='deny'/>")
+		w.must(orchard, "<list name='deny'/>")
+		w.must(orchard, denyAll)
+		if !w.allow(orchard, juliet, Message) {
+			t.Error("it is active")
 		}
 	})
 	t.Run("R3921-10.2-2 the default list: no active list, or no session", func(t *testing.T) {

@@ -38,49 +38,80 @@ func TestAllows(t *testing.T) {
 		who   Contact
 		deny  string
 	}{
-		{"R3921-10-2 presence-in is not about subscriptions", "<item action='deny' order='1'><presence-in/></item>", enemy, "in"},
-		{"R3921-10-2 presence-out is not about subscriptions", "<item action='deny' order='1'><presence-out/></item>", enemy, "out"},
+		{"R3921-10-2 presence-in is not about subscriptions",
+			"<item action='deny' order='1'><presence-in/></item>", enemy, "in"},
+		{"R3921-10-2 presence-out is not about subscriptions",
+			"<item action='deny' order='1'><presence-out/></item>", enemy, "out"},
 		{"R3921-10.1-1 fall-through", "<item action='deny' order='1'/>", stranger, all},
-		{"R3921-10.1-4 none is who is not in the roster", "<item type='subscription' value='none' action='deny' order='1'/>", stranger, all},
-		{"R3921-10.1-4 none is nobody else", "<item type='subscription' value='none' action='deny' order='1'/>", fan, ""},
-		{"R3921-10.1-4 both is not from", "<item type='subscription' value='both' action='deny' order='1'/>", fan, ""},
+		{"R3921-10.1-4 none is who is not in the roster",
+			"<item type='subscription' value='none' action='deny' order='1'/>", stranger, all},
+		{"R3921-10.1-4 none is nobody else",
+			"<item type='subscription' value='none' action='deny' order='1'/>", fan, ""},
+		{"R3921-10.1-4 both is not from",
+			"<item type='subscription' value='both' action='deny' order='1'/>", fan, ""},
 		{"R3921-10.1-4 both", "<item type='subscription' value='both' action='deny' order='1'/>", friend, all},
-		{"R3921-10.1-4 from is not both", "<item type='subscription' value='from' action='deny' order='1'/>", friend, ""},
+		{"R3921-10.1-4 from is not both",
+			"<item type='subscription' value='from' action='deny' order='1'/>", friend, ""},
 		{"R3921-10.1-4 to", "<item type='subscription' value='to' action='deny' order='1'/>", enemy, all},
 		{"R3921-10.1-3 a group", "<item type='group' value='All' action='deny' order='1'/>", friend, all},
 		{"R3921-10.1-3 another group", "<item type='group' value='all' action='deny' order='1'/>", friend, ""},
-		{"R3921-10.1-7 no child is all stanzas", "<item type='jid' value='example.com' action='deny' order='1'/>", enemy, all},
+		{"R3921-10.1-7 no child is all stanzas",
+			"<item type='jid' value='example.com' action='deny' order='1'/>", enemy, all},
 		{"R3921-10.1-7 message", "<item action='deny' order='1'><message/></item>", enemy, "message"},
-		{"R3921-10.1-7 iq and presence-in", "<item action='deny' order='1'><iq/><presence-in/></item>", enemy, "iq in"},
-		{"R3921-10.1-7 all four are not all stanzas", "<item action='deny' order='1'><message/><iq/><presence-in/><presence-out/></item>", enemy, "message iq in out"},
-		{"R3921-10.2-5 ascending order", "<item action='deny' order='9'/><item type='jid' value='example.com' action='allow' order='2'/>", enemy, ""},
-		{"R3921-10.2-5 ascending order, not as numbers are written", "<item action='deny' order='10'/><item action='allow' order='9'/>", enemy, ""},
-		{"R3921-10.2-6 the first match decides", "<item type='jid' value='tybalt@example.com' action='deny' order='1'/><item action='allow' order='2'/>", enemy, all},
-		{"R3921-10.2-6 for its kinds only", "<item action='allow' order='1'><message/></item><item action='deny' order='2'/>", enemy, "iq in out other"},
-		{"R3921-10.2-7 no match", "<item type='jid' value='tybalt@example.com' action='deny' order='1'/>", friend, ""},
+		{"R3921-10.1-7 iq and presence-in",
+			"<item action='deny' order='1'><iq/><presence-in/></item>", enemy, "iq in"},
+		{"R3921-10.1-7 all four are not all stanzas",
+			"<item action='deny' order='1'><message/><iq/><presence-in/><presence-out/></item>", enemy, "message iq in out"},
+		{"R3921-10.2-5 ascending order",
+			"<item action='deny' order='9'/><item type='jid' value='example.com' action='allow' order='2'/>", enemy, ""},
+		{"R3921-10.2-5 ascending order, not as numbers are written",
+			"<item action='deny' order='10'/><item action='allow' order='9'/>", enemy, ""},
+		{"R3921-10.2-6 the first match decides",
+			"<item type='jid' value='tybalt@example.com' action='deny' order='1'/><item action='allow' order='2'/>", enemy, all},
+		{"R3921-10.2-6 for its kinds only",
+			"<item action='allow' order='1'><message/></item><item action='deny' order='2'/>", enemy, "iq in out other"},
+		{"R3921-10.2-7 no match",
+			"<item type='jid' value='tybalt@example.com' action='deny' order='1'/>", friend, ""},
 
-		{"R3921-10.9-1 messages by jid", "<item type='jid' value='tybalt@example.com' action='deny' order='3'><message/></item>", enemy, "message"},
-		{"R3921-10.9-1 messages by group", "<item type='group' value='Enemies' action='deny' order='4'><message/></item>", enemy, "message"},
-		{"R3921-10.9-1 messages by subscription", "<item type='subscription' value='none' action='deny' order='5'><message/></item>", stranger, "message"},
+		{"R3921-10.9-1 messages by jid",
+			"<item type='jid' value='tybalt@example.com' action='deny' order='3'><message/></item>", enemy, "message"},
+		{"R3921-10.9-1 messages by group",
+			"<item type='group' value='Enemies' action='deny' order='4'><message/></item>", enemy, "message"},
+		{"R3921-10.9-1 messages by subscription",
+			"<item type='subscription' value='none' action='deny' order='5'><message/></item>", stranger, "message"},
 		{"R3921-10.9-1 messages globally", "<item action='deny' order='6'><message/></item>", friend, "message"},
-		{"R3921-10.10-1 presence in by jid", "<item type='jid' value='tybalt@example.com' action='deny' order='7'><presence-in/></item>", enemy, "in"},
-		{"R3921-10.10-1 presence in by group", "<item type='group' value='Enemies' action='deny' order='8'><presence-in/></item>", enemy, "in"},
-		{"R3921-10.10-1 presence in by subscription", "<item type='subscription' value='to' action='deny' order='9'><presence-in/></item>", enemy, "in"},
+		{"R3921-10.10-1 presence in by jid",
+			"<item type='jid' value='tybalt@example.com' action='deny' order='7'><presence-in/></item>", enemy, "in"},
+		{"R3921-10.10-1 presence in by group",
+			"<item type='group' value='Enemies' action='deny' order='8'><presence-in/></item>", enemy, "in"},
+		{"R3921-10.10-1 presence in by subscription",
+			"<item type='subscription' value='to' action='deny' order='9'><presence-in/></item>", enemy, "in"},
 		{"R3921-10.10-1 presence in globally", "<item action='deny' order='11'><presence-in/></item>", friend, "in"},
-		{"R3921-10.11-1 presence out by jid", "<item type='jid' value='tybalt@example.com' action='deny' order='13'><presence-out/></item>", enemy, "out"},
-		{"R3921-10.11-1 presence out by group", "<item type='group' value='Enemies' action='deny' order='15'><presence-out/></item>", enemy, "out"},
-		{"R3921-10.11-1 presence out by subscription", "<item type='subscription' value='from' action='deny' order='17'><presence-out/></item>", fan, "out"},
-		{"R3921-10.11-1 presence out globally", "<item action='deny' order='23'><presence-out/></item>", friend, "out"},
-		{"R3921-10.12-1 iq by jid", "<item type='jid' value='tybalt@example.com' action='deny' order='29'><iq/></item>", enemy, "iq"},
-		{"R3921-10.12-1 iq by group", "<item type='group' value='Enemies' action='deny' order='31'><iq/></item>", enemy, "iq"},
-		{"R3921-10.12-1 iq by subscription", "<item type='subscription' value='none' action='deny' order='17'><iq/></item>", stranger, "iq"},
+		{"R3921-10.11-1 presence out by jid",
+			"<item type='jid' value='tybalt@example.com' action='deny' order='13'><presence-out/></item>", enemy, "out"},
+		{"R3921-10.11-1 presence out by group",
+			"<item type='group' value='Enemies' action='deny' order='15'><presence-out/></item>", enemy, "out"},
+		{"R3921-10.11-1 presence out by subscription",
+			"<item type='subscription' value='from' action='deny' order='17'><presence-out/></item>", fan, "out"},
+		{"R3921-10.11-1 presence out globally",
+			"<item action='deny' order='23'><presence-out/></item>", friend, "out"},
+		{"R3921-10.12-1 iq by jid",
+			"<item type='jid' value='tybalt@example.com' action='deny' order='29'><iq/></item>", enemy, "iq"},
+		{"R3921-10.12-1 iq by group",
+			"<item type='group' value='Enemies' action='deny' order='31'><iq/></item>", enemy, "iq"},
+		{"R3921-10.12-1 iq by subscription",
+			"<item type='subscription' value='none' action='deny' order='17'><iq/></item>", stranger, "iq"},
 		{"R3921-10.12-1 iq globally", "<item action='deny' order='1'><iq/></item>", friend, "iq"},
-		{"R3921-10.13-1 all by jid", "<item type='jid' value='tybalt@example.com' action='deny' order='23'/>", enemy, all},
+		{"R3921-10.13-1 all by jid",
+			"<item type='jid' value='tybalt@example.com' action='deny' order='23'/>", enemy, all},
 		{"R3921-10.13-1 all by group", "<item type='group' value='Enemies' action='deny' order='13'/>", enemy, all},
-		{"R3921-10.13-1 all by subscription", "<item type='subscription' value='none' action='deny' order='11'/>", stranger, all},
+		{"R3921-10.13-1 all by subscription",
+			"<item type='subscription' value='none' action='deny' order='11'/>", stranger, all},
 		{"R3921-10.13-1 all globally", "<item action='deny' order='7'/>", friend, all},
-		{"R3921-10.15-1 the simplest list: strangers", "<item type='subscription' value='none' action='deny' order='437'/>", stranger, all},
-		{"R3921-10.15-1 the simplest list: contacts", "<item type='subscription' value='none' action='deny' order='437'/>", enemy, ""},
+		{"R3921-10.15-1 the simplest list: strangers",
+			"<item type='subscription' value='none' action='deny' order='437'/>", stranger, all},
+		{"R3921-10.15-1 the simplest list: contacts",
+			"<item type='subscription' value='none' action='deny' order='437'/>", enemy, ""},
 
 		{"IM-7.1-3 document order", "<item jid='tybalt@example.com' type='allow'/><item type='deny'/>", enemy, ""},
 		{"IM-7.1-4 fall-through", "<item jid='tybalt@example.com' type='allow'/><item type='deny'/>", friend, all},
@@ -165,31 +196,43 @@ func TestInvisible(t *testing.T) {
 		see   bool // available presence reaches the contact
 	}{
 		{"example 1: globally invisible", "<item action='deny' order='1'><presence-out/></item>", frodo, false},
-		{"example 3: visible by address", "<item type='jid' value='frodo@tolkien.lit' action='allow' order='1'><presence-out/></item>" +
-			"<item action='deny' order='2'><presence-out/></item>", frodo, true},
-		{"example 3: nobody else", "<item type='jid' value='frodo@tolkien.lit' action='allow' order='1'><presence-out/></item>" +
-			"<item action='deny' order='2'><presence-out/></item>", gandalf, false},
-		{"example 5: visible by group", "<item type='group' value='Bagginses' action='allow' order='1'><presence-out/></item>" +
-			"<item action='deny' order='2'><presence-out/></item>", frodo, true},
-		{"example 5: no other group", "<item type='group' value='Bagginses' action='allow' order='1'><presence-out/></item>" +
-			"<item action='deny' order='2'><presence-out/></item>", gandalf, false},
-		{"example 7: visible by subscription", "<item type='subscription' value='both' action='allow' order='1'><presence-out/></item>" +
-			"<item action='deny' order='2'><presence-out/></item>", frodo, true},
-		{"example 7: no other subscription", "<item type='subscription' value='both' action='allow' order='1'><presence-out/></item>" +
-			"<item action='deny' order='2'><presence-out/></item>", gandalf, false},
+		{"example 3: visible by address",
+			"<item type='jid' value='frodo@tolkien.lit' action='allow' order='1'><presence-out/></item>" +
+				"<item action='deny' order='2'><presence-out/></item>", frodo, true},
+		{"example 3: nobody else",
+			"<item type='jid' value='frodo@tolkien.lit' action='allow' order='1'><presence-out/></item>" +
+				"<item action='deny' order='2'><presence-out/></item>", gandalf, false},
+		{"example 5: visible by group",
+			"<item type='group' value='Bagginses' action='allow' order='1'><presence-out/></item>" +
+				"<item action='deny' order='2'><presence-out/></item>", frodo, true},
+		{"example 5: no other group",
+			"<item type='group' value='Bagginses' action='allow' order='1'><presence-out/></item>" +
+				"<item action='deny' order='2'><presence-out/></item>", gandalf, false},
+		{"example 7: visible by subscription",
+			"<item type='subscription' value='both' action='allow' order='1'><presence-out/></item>" +
+				"<item action='deny' order='2'><presence-out/></item>", frodo, true},
+		{"example 7: no other subscription",
+			"<item type='subscription' value='both' action='allow' order='1'><presence-out/></item>" +
+				"<item action='deny' order='2'><presence-out/></item>", gandalf, false},
 		{"example 9: globally visible", "<item action='allow' order='1'><presence-out/></item>", gandalf, true},
-		{"example 13: invisible by address", "<item type='jid' value='gandalf@tolkien.lit' action='deny' order='1'><presence-out/></item>" +
-			"<item action='allow' order='2'><presence-out/></item>", gandalf, false},
-		{"example 13: not to others", "<item type='jid' value='gandalf@tolkien.lit' action='deny' order='1'><presence-out/></item>" +
-			"<item action='allow' order='2'><presence-out/></item>", frodo, true},
-		{"example 16: invisible by group", "<item type='group' value='Wizards' action='deny' order='1'><presence-out/></item>" +
-			"<item action='allow' order='2'><presence-out/></item>", gandalf, false},
-		{"example 16: not to other groups", "<item type='group' value='Wizards' action='deny' order='1'><presence-out/></item>" +
-			"<item action='allow' order='2'><presence-out/></item>", frodo, true},
-		{"example 19: invisible by subscription", "<item type='subscription' value='from' action='deny' order='1'><presence-out/></item>" +
-			"<item action='allow' order='2'><presence-out/></item>", gandalf, false},
-		{"example 19: not to other subscriptions", "<item type='subscription' value='from' action='deny' order='1'><presence-out/></item>" +
-			"<item action='allow' order='2'><presence-out/></item>", frodo, true},
+		{"example 13: invisible by address",
+			"<item type='jid' value='gandalf@tolkien.lit' action='deny' order='1'><presence-out/></item>" +
+				"<item action='allow' order='2'><presence-out/></item>", gandalf, false},
+		{"example 13: not to others",
+			"<item type='jid' value='gandalf@tolkien.lit' action='deny' order='1'><presence-out/></item>" +
+				"<item action='allow' order='2'><presence-out/></item>", frodo, true},
+		{"example 16: invisible by group",
+			"<item type='group' value='Wizards' action='deny' order='1'><presence-out/></item>" +
+				"<item action='allow' order='2'><presence-out/></item>", gandalf, false},
+		{"example 16: not to other groups",
+			"<item type='group' value='Wizards' action='deny' order='1'><presence-out/></item>" +
+				"<item action='allow' order='2'><presence-out/></item>", frodo, true},
+		{"example 19: invisible by subscription",
+			"<item type='subscription' value='from' action='deny' order='1'><presence-out/></item>" +
+				"<item action='allow' order='2'><presence-out/></item>", gandalf, false},
+		{"example 19: not to other subscriptions",
+			"<item type='subscription' value='from' action='deny' order='1'><presence-out/></item>" +
+				"<item action='allow' order='2'><presence-out/></item>", frodo, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

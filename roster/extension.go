@@ -54,9 +54,8 @@ type Extension struct {
 	mu      sync.Mutex
 	items   map[jid.JID]Item
 	version string
-	current xmpp.Sender // the session that the rest is about
-	phase   phase
-	held    []Query // pushes that came while the roster was asked for
+	phase   phase   // of the session that there is, or will be
+	held    []Query // pushes that came while the roster was waited for
 	lost    bool    // there was one too many
 }
 
@@ -128,12 +127,10 @@ func (e *Extension) Restore(items []Item, version string) {
 
 // SessionUp asks for the roster.
 func (e *Extension) SessionUp(ctx context.Context, s xmpp.Sender) {
-	e.mu.Lock()
-	e.begin(s)
-	e.mu.Unlock()
+	e.begin() // what was pushed before it was asked for is no news
 	a := e.ask(ctx, s)
 	e.order.Lock()
-	changed := e.settle(ctx, s, a)
+	changed := e.settle(ctx, a)
 	e.tell(changed)
 	e.order.Unlock()
 	if e.OnRoster != nil {
@@ -141,14 +138,14 @@ func (e *Extension) SessionUp(ctx context.Context, s xmpp.Sender) {
 	}
 }
 
-// SessionDown does nothing: the copy stays, for the next session.
-func (e *Extension) SessionDown(xmpp.Sender, error) {}
+// SessionDown keeps the copy for the next session.
+func (e *Extension) SessionDown(xmpp.Sender, error) { e.begin() }
 
-// begin starts over if s is another session than the last. Under the lock.
-func (e *Extension) begin(s xmpp.Sender) {
-	if e.current != s {
-		e.current, e.phase, e.held, e.lost = s, waiting, nil, false
-	}
+// begin starts over with what belongs to a session.
+func (e *Extension) begin() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.phase, e.held, e.lost = waiting, nil, false
 }
 
 // tell calls OnChange. Under order.
@@ -199,15 +196,12 @@ func hasVersions(s xmpp.Sender) bool {
 // settle takes the answer, and the pushes that came in the meantime: they may
 // be of before or after what the answer says, but the last of them about an item
 // never is older.
-func (e *Extension) settle(ctx context.Context, s xmpp.Sender, a answer) (changed []Item) {
+func (e *Extension) settle(ctx context.Context, a answer) (changed []Item) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.current != s {
-		return nil // it has ended long ago
-	}
 	held := e.held
 	e.held = nil
-	if a.err != nil && ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return nil // the session has ended: the copy still is what it was, its version too
 	}
 	e.phase = synced
@@ -302,7 +296,7 @@ func (e *Extension) handlePush(ctx context.Context, r xmpp.Request[Query]) (any,
 	if err := ctx.Err(); err != nil {
 		return nil, err // the session is over, and the next may have begun
 	}
-	it, changed, err := e.push(r.Sender, r.Payload)
+	it, changed, err := e.push(r.Payload)
 	if changed {
 		e.tell([]Item{it})
 	}
@@ -310,10 +304,9 @@ func (e *Extension) handlePush(ctx context.Context, r xmpp.Request[Query]) (any,
 }
 
 // push takes a push, or keeps it until the roster has come.
-func (e *Extension) push(s xmpp.Sender, q Query) (it Item, changed bool, err error) {
+func (e *Extension) push(q Query) (it Item, changed bool, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.begin(s)
 	switch {
 	case e.phase != waiting:
 		return e.apply(q)

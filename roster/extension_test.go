@@ -173,6 +173,37 @@ func TestExtension(t *testing.T) {
 	}
 }
 
+// TestSetAndPush: the push of a change may come before the result, or after it.
+func TestSetAndPush(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		first bool
+	}{{"GUIDE-9-roster-5 push first", true}, {"GUIDE-9-roster-5 result first", false}} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := new(Extension)
+			s, changes := attach(t, e)
+			e.SessionUp(t.Context(), s)
+			push := func() { s.push(t, "id='1'", "><item jid='nurse@example.com' subscription='none'/>") }
+			s.answer = func(iq *stanza.Stanza) (*stanza.Stanza, error) {
+				if tt.first {
+					push()
+				}
+				return iq.Reply()
+			}
+			if err := Set(t.Context(), s, Item{JID: nurse}); err != nil {
+				t.Fatal(err)
+			}
+			if !tt.first {
+				push()
+			}
+			e.want(t, "", Item{JID: nurse})
+			if got := changes(); len(got) != 1 {
+				t.Errorf("changes %q", got)
+			}
+		})
+	}
+}
+
 // TestVersions is RFC 6121, section 2.6.
 func TestVersions(t *testing.T) {
 	e := new(Extension)
@@ -254,8 +285,7 @@ func TestPushWhileAsking(t *testing.T) {
 	}
 	e.SessionUp(t.Context(), s)
 	e.want(t, "v3", Item{JID: nurse, Subscription: To})
-	want := []string{"nurse@example.com none", "romeo@example.net none", "nurse@example.com from", "nurse@example.com to",
-		"romeo@example.net remove"}
+	want := []string{"nurse@example.com none", "romeo@example.net none", "nurse@example.com to", "romeo@example.net remove"}
 	if got := changes(); !slices.Equal(got, want) {
 		t.Errorf("changes %q, want %q", got, want)
 	}
@@ -295,15 +325,19 @@ func TestSessionLost(t *testing.T) {
 func TestSessionOvertaken(t *testing.T) {
 	e := new(Extension)
 	s, _ := attach(t, e)
-	s2 := &session{mux: s.mux}
+	s2 := &session{mux: s.mux, answer: replies(t, "<iq type='result'><query xmlns='jabber:iq:roster'><item jid='nurse@example.com'/></query></iq>")}
+	ctx, cancel := context.WithCancel(t.Context())
 	s.answer = func(iq *stanza.Stanza) (*stanza.Stanza, error) {
+		cancel()
 		s2.push(t, "id='1'", "><item jid='nurse@example.com' subscription='to'/>")
 		return replies(t, "<iq type='result'><query xmlns='jabber:iq:roster'><item jid='romeo@example.net'/></query></iq>")(iq)
 	}
-	e.SessionUp(t.Context(), s)
+	e.SessionUp(ctx, s)
 	e.want(t, "")
-	s2.answer = replies(t, "<iq type='result'><query xmlns='jabber:iq:roster'/></iq>")
+	e.SessionDown(s, nil)
 	e.SessionUp(t.Context(), s2)
+	e.want(t, "", Item{JID: nurse})
+	s2.push(t, "id='2'", "><item jid='nurse@example.com' subscription='to'/>")
 	e.want(t, "", Item{JID: nurse, Subscription: To})
 }
 

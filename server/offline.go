@@ -86,7 +86,7 @@ func (sess *session) arrive(ctx context.Context, st *stanza.Stanza) {
 		}
 		ids = append(ids, m.ID)
 	}
-	sess.presence.Store(st)
+	sess.swapPresence(st)
 	if len(ids) == 0 {
 		return
 	}

@@ -42,7 +42,7 @@ func (sess *session) becomeAvailable(ctx context.Context, st *stanza.Stanza) {
 	if now := st.Priority(); now >= 0 && (!was || before < 0) {
 		sess.arrive(ctx, st)
 	} else {
-		sess.presence.Store(st)
+		sess.swapPresence(st)
 	}
 	sess.broadcast(ctx, st)
 	if !was {
@@ -51,19 +51,32 @@ func (sess *session) becomeAvailable(ctx context.Context, st *stanza.Stanza) {
 	}
 }
 
+// swapPresence makes st the presence of the session, and returns what was.
+func (sess *session) swapPresence(st *stanza.Stanza) *stanza.Stanza {
+	sess.user.shows.Lock()
+	defer sess.user.shows.Unlock()
+	return sess.presence.Swap(st)
+}
+
 // meetOthers shows a session that has become available who else is: the
 // account's other resources, and the contacts, who are probed (RFC 6121, section
 // 4.3.1).
 func (sess *session) meetOthers(ctx context.Context) {
-	for _, o := range sess.user.list() {
-		if st := o.presence.Load(); st != nil && o != sess && o.active.Load() {
-			sess.deliver(addressed(st, sess.jid))
-		}
-	}
+	sess.meetOwn()
 	for _, contact := range sess.user.with(roster.To) {
 		probe := presenceStanza(stanza.TypeProbe, sess.account, contact)
 		if sess.accepts(ctx, presenceStanza(stanza.TypeAvailable, contact, sess.account)) {
 			sess.srv.Route(ctx, probe)
+		}
+	}
+}
+
+func (sess *session) meetOwn() {
+	sess.user.shows.Lock()
+	defer sess.user.shows.Unlock()
+	for _, o := range sess.user.list() {
+		if st := o.presence.Load(); st != nil && o != sess && o.active.Load() {
+			sess.deliver(addressed(st, sess.jid))
 		}
 	}
 }
@@ -96,6 +109,8 @@ func (sess *session) show(ctx context.Context, st *stanza.Stanza, to jid.JID) {
 // announce sends a contact the presence of all available resources, or that they
 // are unavailable.
 func (u *user) announce(ctx context.Context, contact jid.JID, available bool) {
+	u.shows.Lock()
+	defer u.shows.Unlock()
 	for _, sess := range u.list() {
 		st := sess.presence.Load()
 		if st == nil || !sess.active.Load() {
@@ -160,7 +175,7 @@ func (sess *session) goOffline(ctx context.Context, st *stanza.Stanza) {
 	if st == nil {
 		st = sess.unavailable()
 	}
-	was := sess.presence.Swap(nil) != nil
+	was := sess.swapPresence(nil) != nil
 	if was {
 		sess.broadcast(ctx, st)
 	}
@@ -250,6 +265,8 @@ func (u *user) showsTo(ctx context.Context, who jid.JID) (bool, error) {
 
 // tell sends the presence of the account to who may see it.
 func (u *user) tell(ctx context.Context, probe *stanza.Stanza) {
+	u.shows.Lock()
+	defer u.shows.Unlock()
 	there := false
 	for _, sess := range u.list() {
 		st := sess.presence.Load()
@@ -295,6 +312,8 @@ func (u *user) lastPresence(ctx context.Context) (*stanza.Stanza, error) {
 // tellStranger answers somebody who has no subscription: the one who got directed
 // presence about that resource, others as if they had just lost theirs.
 func (u *user) tellStranger(ctx context.Context, probe *stanza.Stanza) {
+	u.shows.Lock()
+	defer u.shows.Unlock()
 	for _, sess := range u.list() {
 		if sess.jid == probe.To && sess.active.Load() && sess.knows(probe.From) {
 			sess.show(ctx, presenceStanza(stanza.TypeAvailable, sess.jid, probe.From), probe.From)

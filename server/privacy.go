@@ -37,15 +37,19 @@ func (s *Server) makePrivacy() *privacy.Engine {
 
 // announceBlocked tells those whom a block covers, and who have seen the
 // session's presence, that it is unavailable, or, when the block is gone, what
-// it is (XEP-0191, sections 3.3 and 3.4). The block itself is not asked.
+// it is (XEP-0191, sections 3.3 and 3.4). The block itself is not asked when it
+// is new: it would keep that back.
 func (sess *session) announceBlocked(ctx context.Context, blocked jid.JID, available bool) {
+	sess.user.shows.Lock()
+	defer sess.user.shows.Unlock()
 	st := sess.presence.Load()
-	if !available {
-		st = sess.unavailable()
-	}
 	for _, contact := range sess.audience() {
-		if st != nil && privacy.Covers(blocked, contact) {
-			sess.srv.Route(ctx, addressed(st, contact))
+		switch {
+		case !privacy.Covers(blocked, contact):
+		case !available:
+			sess.srv.Route(ctx, addressed(sess.unavailable(), contact))
+		case st != nil:
+			sess.show(ctx, st, contact) // another block may still be there
 		}
 	}
 }

@@ -119,8 +119,7 @@ func (u *user) changeRemoved(ctx context.Context, contact jid.JID) (before roste
 			return stanza.ItemNotFound
 		}
 		before = *e
-		request := e.Request // still waits for an answer
-		*e = roster.Entry{Item: roster.Item{JID: contact}, Hidden: true, Request: request}
+		e.Clear()
 		return nil
 	})
 	if err == nil {

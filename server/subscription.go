@@ -9,6 +9,10 @@ import (
 	"github.com/etherx-go/xmpp/stanza"
 )
 
+// maxRequest bounds, in bytes, what is kept of a request until it is answered:
+// larger ones are kept without their payloads.
+const maxRequest = 8 << 10
+
 // subscription takes a presence of type subscribe, subscribed, unsubscribe or
 // unsubscribed that a client sends (RFC 6121, section 3; the state tables of its
 // appendix A.2).
@@ -104,12 +108,17 @@ func (u *user) recordSubscription(ctx context.Context, st *stanza.Stanza) (prese
 	u.changes.Lock()
 	defer u.changes.Unlock()
 	var effect presence.Effect
+	kept := st
+	if st.Size() > maxRequest {
+		kept = presenceStanza(st.Type, st.From, st.To)
+	}
 	limits := u.srv.cfg.RosterLimits
 	e, err := u.change(ctx, st.From, func(e *roster.Entry, n int) error {
 		before := *e
-		effect = presence.Inbound(e, st)
-		if before.IsEmpty() && !e.IsEmpty() && full(n, limits.Items, roster.DefaultItems) {
-			return stanza.NewError(stanza.ResourceConstraint, "the roster is full")
+		effect = presence.Inbound(e, kept)
+		// Strangers leave the user a quarter of the roster.
+		if before.IsEmpty() && !e.IsEmpty() && full(n+n/3, limits.Items, roster.DefaultItems) {
+			return stanza.NewError(stanza.ResourceConstraint, "too many requests wait")
 		}
 		return unchanged(&before, e)
 	})

@@ -35,6 +35,11 @@ type user struct {
 	// are handed out: what is stored is delivered before what comes later.
 	arrivals sync.Mutex
 
+	// shows is held while somebody is told what the presence of a session is,
+	// or that there is none, and while that changes: so what is told last is
+	// true.
+	shows sync.Mutex
+
 	mu       sync.RWMutex
 	loaded   bool
 	version  string

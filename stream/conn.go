@@ -2,10 +2,12 @@ package stream
 
 import (
 	"crypto/tls"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -136,6 +138,7 @@ type Conn struct {
 	opened    bool          // sent has been sent
 	activity  atomic.Uint32
 	offered   []stanza.Element // by the peer, during the negotiation
+	offers    []xml.Name       // their names, also afterwards
 	early     []Incoming       // received during the negotiation, for Next
 	earlySize int
 	ended     chan struct{} // closed when Next has returned an error
@@ -177,6 +180,11 @@ func (c *Conn) Received() Header { return c.in }
 
 // Sent returns the last stream header that was sent.
 func (c *Conn) Sent() Header { return c.sent }
+
+// Offers reports whether the peer has a stream feature: whether it was in the
+// last features element that it sent. It is for the initiator, once the stream has
+// been negotiated.
+func (c *Conn) Offers(feature xml.Name) bool { return slices.Contains(c.offers, feature) }
 
 // Activity returns a number that changes whenever something is received, be it
 // white space or a part of a stanza.

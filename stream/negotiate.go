@@ -240,9 +240,13 @@ func (c *Conn) initiateOnce(ctx context.Context, h Header, features []Feature) (
 	c.offered = offered
 	defer func() { c.offered = nil }()
 	report := &NegotiationError{Skipped: make(map[xml.Name]error), Version: c.in.Version}
+	c.offers = nil
 	for _, el := range offered {
-		report.Offered = append(report.Offered, el.Name())
+		n := el.Name()
+		n.Space, n.Local = strings.Clone(n.Space), strings.Clone(n.Local)
+		c.offers = append(c.offers, n)
 	}
+	report.Offered = c.offers
 	for i := range features {
 		f := &features[i]
 		el := find(offered, f)

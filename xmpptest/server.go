@@ -44,7 +44,7 @@ func NewServer(t testing.TB, change ...func(*server.Config)) *Server {
 	t.Helper()
 	// The lowest count that RFC 7677, section 4, allows: tests have better to do.
 	s := &Server{t: t, Accounts: &memory.Accounts{Iterations: 4096}}
-	cfg := server.Config{Domains: []string{Domain}, Accounts: s.Accounts}
+	cfg := server.Config{Domains: []string{Domain}, Accounts: s.Accounts, AnswerStrangers: true}
 	for _, fn := range change {
 		fn(&cfg)
 	}

@@ -2,8 +2,11 @@
 // reader never waits and never runs user code: whatever a handler does, replies
 // keep being read.
 //
-// Messages, presences and other iqs of one sender go through one ordered lane;
-// iq requests are handled concurrently. How many handlers run at a time is
+// Messages, presences and other iqs of one bare address go through one ordered
+// lane: so a contact's resources, the occupants of a room, and what a server says
+// of all of them keep their order. iq requests are handled concurrently, but for
+// pushes, those of type set from the account itself, whose order says what is
+// true. How many handlers run at a time is
 // bounded, and so is what waits for its turn. A handler that itself waits for a
 // reply gives its place away meanwhile ([Park]), so that handlers which ask
 // each other cannot lock up, however deep and whatever the bounds are.
@@ -148,15 +151,19 @@ func (d *Dispatcher) Dispatch(ctx context.Context, h xmpp.Handler, s xmpp.Sender
 
 // enqueue puts a task into its lane. Under the lock, as all that follow.
 func (d *Dispatcher) enqueue(t task) {
-	if isRequest(t.st) {
+	sender := t.st.From.Bare()
+	if sender.IsZero() {
+		sender = t.s.LocalAddr().Bare() // what has no from is of the account
+	}
+	if isRequest(t.st) && !isPush(t.st, t.s) {
 		l := &lane{}
 		l.tasks.push(t)
 		d.ready.push(l)
 		return
 	}
-	l := d.lanes[t.st.From]
+	l := d.lanes[sender]
 	if l == nil {
-		l = &lane{sender: t.st.From.Clone()} // not to keep the whole stanza
+		l = &lane{sender: sender.Clone()} // not to keep the whole stanza
 		d.lanes[l.sender] = l
 		d.ready.push(l)
 	}
@@ -265,3 +272,13 @@ func (d *Dispatcher) abort() int {
 }
 
 func isRequest(st *stanza.Stanza) bool { return st.Kind == stanza.KindIQ && st.Type.IsRequest() }
+
+// isPush reports whether st is told by the account that s is of: an iq of type set
+// without from, or from its bare address (RFC 6121, section 2.1.6).
+func isPush(st *stanza.Stanza, s xmpp.Sender) bool {
+	if st.Kind != stanza.KindIQ || st.Type != stanza.TypeSet {
+		return false
+	}
+	own := s.LocalAddr()
+	return own.IsFull() && (st.From.IsZero() || st.From == own.Bare())
+}

@@ -153,7 +153,7 @@ func TestSlowHandler(t *testing.T) {
 			return nil
 		})
 		dispatch(t, d, h, message("a@example.net/1", "slow"), message("a@example.net/1", "after"),
-			request("a@example.net/1", "iq1"), request("a@example.net/1", "iq2"), message("a@example.net/2", "other"))
+			request("a@example.net/1", "iq1"), request("a@example.net/1", "iq2"), message("b@example.net/2", "other"))
 		synctest.Wait()
 		var got []string
 		for len(done) > 0 {
