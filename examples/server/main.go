@@ -23,10 +23,16 @@ import (
 	"time"
 
 	"github.com/etherx-go/xmpp"
+	"github.com/etherx-go/xmpp/ext/disco"
+	"github.com/etherx-go/xmpp/ext/entitytime"
+	"github.com/etherx-go/xmpp/ext/last"
 	"github.com/etherx-go/xmpp/ext/ping"
-	"github.com/etherx-go/xmpp/jid"
+	"github.com/etherx-go/xmpp/ext/private"
+	"github.com/etherx-go/xmpp/ext/register"
+	"github.com/etherx-go/xmpp/ext/version"
+	iqtime "github.com/etherx-go/xmpp/legacy/time"
 	"github.com/etherx-go/xmpp/server"
-	"github.com/etherx-go/xmpp/storage/memory"
+	"github.com/etherx-go/xmpp/vcard"
 )
 
 // shutdownTimeout is how long clients have to close their streams.
@@ -48,22 +54,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	accounts := &memory.Accounts{Legacy: o.legacy}
-	if err := o.addUsers(ctx, accounts); err != nil {
+	st, err := o.openStores(ctx)
+	if err != nil {
 		return err
 	}
-	cfg, err := o.config(accounts)
+	defer st.close()
+	if err := o.addUsers(ctx, st.accounts); err != nil {
+		return err
+	}
+	cfg, err := o.config(st)
 	if err != nil {
 		return err
 	}
 	cfg.Log = slog.New(slog.NewTextHandler(stderr, nil))
-	cfg.Extensions = []xmpp.Extension{&ping.Extension{}}
 	s, err := server.New(cfg)
 	if err != nil {
 		return err
-	}
-	if o.data != "memory" {
-		cfg.Log.Warn("accounts are kept in memory in this version: they are gone when the server ends")
 	}
 	return serve(ctx, s, o, cfg.Log, stdout)
 }
@@ -107,15 +113,17 @@ func serve(ctx context.Context, s *server.Server, o *options, log *slog.Logger, 
 }
 
 // config makes the server's settings from the flags.
-func (o *options) config(accounts *memory.Accounts) (server.Config, error) {
+func (o *options) config(st *stores) (server.Config, error) {
 	crt, err := o.certificate()
 	if err != nil {
 		return server.Config{}, err
 	}
 	cfg := server.Config{
 		Domains:        o.domains,
-		Accounts:       accounts,
-		Registration:   o.register,
+		Accounts:       st.accounts,
+		Stores:         st.Stores,
+		Registration:   &register.Server{Open: o.register, MaxPerHour: -1, AllowPlaintext: o.allowPlaintext},
+		Extensions:     extensions(st),
 		AllowPlaintext: o.allowPlaintext,
 		TLS:            &tls.Config{Certificates: []tls.Certificate{crt}},
 		Rate:           o.rate,
@@ -134,15 +142,17 @@ func (o *options) certificate() (tls.Certificate, error) {
 	return server.SelfSignedIn(o.data, o.domains...)
 }
 
-func (o *options) addUsers(ctx context.Context, accounts *memory.Accounts) error {
-	for _, u := range o.users {
-		account, err := jid.New(u.name, o.domains[0], "")
-		if err != nil {
-			return fmt.Errorf("-user %s: %w", u.name, err)
-		}
-		if err := accounts.SetPassword(ctx, account, u.password); err != nil {
-			return fmt.Errorf("-user %s: %w", u.name, err)
-		}
+// extensions are the protocols that the server speaks beside those that every
+// server does.
+func extensions(st *stores) []xmpp.Extension {
+	return []xmpp.Extension{
+		&disco.Extension{},
+		&ping.Extension{},
+		&version.Extension{},
+		&entitytime.Extension{},
+		&iqtime.Extension{},
+		&last.Extension{},
+		&private.Server{Store: st.private},
+		&vcard.Server{Store: st.vcards},
 	}
-	return nil
 }

@@ -321,7 +321,7 @@ func TestRunOptions(t *testing.T) {
 			t.Fatal(err)
 		}
 		o.domains, o.data = []string{"localhost"}, "memory"
-		if cfg, err := o.config(nil); err != nil || cfg.Rate != 1000 {
+		if cfg, err := o.config(new(stores)); err != nil || cfg.Rate != 1000 {
 			t.Errorf("rate %d, %v", cfg.Rate, err)
 		}
 	})

@@ -19,9 +19,9 @@ var ErrFull = errors.New("private: too many elements are stored")
 type Store interface {
 	// Private returns the element of that name, "" if there is none.
 	Private(ctx context.Context, account jid.JID, name xml.Name) (stanza.Raw, error)
-	// SetPrivate replaces the element of that name. max bounds how many
-	// elements the account may have, -1 = no limit; the error is ErrFull if
-	// this one is new and it has max already.
+	// SetPrivate replaces the element of that name; "" removes it. max bounds
+	// how many elements the account may have, -1 = no limit; the error is
+	// ErrFull if this one is new and it has max already.
 	SetPrivate(ctx context.Context, account jid.JID, name xml.Name, el stanza.Raw, max int) error
 	// RemoveAccount forgets the account's elements.
 	RemoveAccount(ctx context.Context, account jid.JID) error

@@ -22,7 +22,7 @@ type Client struct {
 	extensions []xmpp.Extension
 	sent       []*stanza.Stanza
 
-	// Reply answers a request of the extension or helper: the XML of the
+	// Reply answers what is asked by Do: the XML of the
 	// reply, without its header; "" for an empty result. An error is returned
 	// by Do as it is.
 	Reply func(iq *stanza.Stanza) (string, error)

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/etherx-go/xmpp/ext/private"
+	"github.com/etherx-go/xmpp/jid"
+	"github.com/etherx-go/xmpp/server"
+	"github.com/etherx-go/xmpp/stanza"
+	"github.com/etherx-go/xmpp/storage/memory"
+	"github.com/etherx-go/xmpp/storage/sql"
+	"github.com/etherx-go/xmpp/vcard"
+)
+
+// stores are where everything is kept.
+type stores struct {
+	server.Stores
+	accounts server.AccountManager
+	vcards   vcard.Store
+	private  private.Store
+	close    func() error
+}
+
+// openStores opens the database in the data folder, or keeps all in memory.
+func (o *options) openStores(ctx context.Context) (*stores, error) {
+	if o.data == "memory" {
+		m := memory.New()
+		m.Accounts().Legacy = o.legacy
+		return &stores{
+			Stores:   server.Stores{Rosters: m.Rosters(), Presences: m.Presences(), Privacy: m.Privacy(), Offline: m.Offline()},
+			accounts: m.Accounts(), vcards: m.VCards(), private: m.Private(), close: func() error { return nil },
+		}, nil
+	}
+	db, err := sql.Open(ctx, sql.Config{Path: filepath.Join(o.data, "etherx.db"), Legacy: o.legacy})
+	if err != nil {
+		return nil, err
+	}
+	return &stores{
+		Stores:   server.Stores{Rosters: db.Rosters(), Presences: db.Presences(), Privacy: db.Privacy(), Offline: db.Offline()},
+		accounts: db.Accounts(), vcards: db.VCards(), private: db.Private(), close: db.Close,
+	}, nil
+}
+
+// addUsers makes the accounts of -user that do not exist yet.
+func (o *options) addUsers(ctx context.Context, accounts server.AccountManager) error {
+	for _, u := range o.users {
+		account, err := jid.New(u.name, o.domains[0], "")
+		if err == nil {
+			err = accounts.Register(ctx, account, u.password)
+		}
+		if err != nil && !errors.Is(err, stanza.Conflict) {
+			return fmt.Errorf("-user %s: %w", u.name, err)
+		}
+	}
+	return nil
+}
