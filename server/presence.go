@@ -69,6 +69,19 @@ func (sess *session) meetOthers(ctx context.Context) {
 			sess.srv.Route(ctx, probe)
 		}
 	}
+	sess.askAgain(ctx)
+}
+
+// askAgain repeats the requests that have not been answered, which a server may
+// do from time to time (RFC 6121, section 3.1.2). One that has arrived makes no
+// difference the second time.
+func (sess *session) askAgain(ctx context.Context) {
+	entries, _ := sess.user.entries()
+	for _, e := range entries {
+		if e.Ask {
+			sess.srv.Route(ctx, presenceStanza(stanza.TypeSubscribe, sess.account, e.JID))
+		}
+	}
 }
 
 func (sess *session) meetOwn() {
