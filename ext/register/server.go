@@ -127,9 +127,10 @@ type Server struct {
 	MaxPerHour int
 	// MaxAddresses bounds how many network addresses the throttle remembers.
 	// When there are more in an hour, the others have to wait. 0 =
-	// [DefaultMaxAddresses].
+	// [DefaultMaxAddresses], -1 = no limit.
 	MaxAddresses int
-	// MaxValue bounds the value of a field, in bytes. 0 = [DefaultMaxValue].
+	// MaxValue bounds the value of a field, in bytes. 0 = [DefaultMaxValue], -1 =
+	// no limit.
 	MaxValue int
 	// Now is the clock, time.Now if nil.
 	Now func() time.Time
@@ -147,7 +148,8 @@ type Server struct {
 // changes the password or, with q.Remove, removes the account. If that was done
 // "the server SHOULD then return a <not-authorized/> stream error and terminate
 // all active sessions for the entity" (XEP-0077, section 3.2), which is left to
-// the caller: it is so after a set with q.Remove that returns no error.
+// the caller: it is so if a set returned no error, and the account is gone. (A form
+// of cancellation removes it, too, without q.Remove.)
 //
 // The errors, beside those of hooks:
 //
@@ -286,7 +288,8 @@ func (s *Server) register(ctx context.Context, r Requester, sub *submission) err
 	return nil
 }
 
-var errInsecure = &stanza.Error{Type: stanza.Modify, Condition: stanza.NotAuthorized, Text: "the stream is not encrypted"}
+var errInsecure = &stanza.Error{Type: stanza.Modify, Condition: stanza.NotAuthorized,
+	Text: "the stream is not encrypted"}
 
 // check checks what a new user has filled in. It returns the account that he
 // wants, and what there is to keep beside it.
@@ -295,7 +298,7 @@ func (s *Server) check(ctx context.Context, r Requester, sub *submission) (accou
 		switch v, _ := get(sub.fields, name); {
 		case v == "":
 			return account, nil, stanza.NewError(stanza.NotAcceptable, "the field "+name+" is needed")
-		case len(v) > orDefault(s.MaxValue, DefaultMaxValue):
+		case s.tooLong(v):
 			return account, nil, stanza.NewError(stanza.NotAcceptable, "the field "+name+" is too long")
 		case name != "username" && name != "password":
 			fields = append(fields, Field{name, v})
@@ -353,7 +356,7 @@ func (s *Server) changePassword(ctx context.Context, r Requester, sub *submissio
 	case user == "" || password == "":
 		// "MUST NOT change the password to a null value".
 		return stanza.NewError(stanza.BadRequest, "user name and password are needed")
-	case len(password) > orDefault(s.MaxValue, DefaultMaxValue):
+	case s.tooLong(password):
 		return stanza.NewError(stanza.NotAcceptable, "the password is too long")
 	case !isName(user, r.Account):
 		// "if an entity attempts to register a second identity" (section 3.1.1).
@@ -405,6 +408,11 @@ func (s *Server) remove(ctx context.Context, r Requester, sub *submission) error
 		}
 	}
 	return s.Accounts.Remove(ctx, r.Account)
+}
+
+func (s *Server) tooLong(value string) bool {
+	max := orDefault(s.MaxValue, DefaultMaxValue)
+	return max >= 0 && len(value) > max
 }
 
 func (s *Server) now() time.Time {

@@ -17,7 +17,8 @@ type throttle struct {
 	now, old map[string]int
 }
 
-// take counts one event and reports whether there may be one. max < 0 is no limit.
+// take counts one event and reports whether there may be one. A limit below 0 is
+// none.
 func (t *throttle) take(at time.Time, remote string, max, addresses int) bool {
 	if max < 0 {
 		return true
@@ -27,7 +28,7 @@ func (t *throttle) take(at time.Time, remote string, max, addresses int) bool {
 	defer t.mu.Unlock()
 	t.turn(at)
 	n, known := t.now[host]
-	if !known && len(t.now) >= addresses {
+	if !known && addresses >= 0 && len(t.now) >= addresses {
 		return false
 	}
 	left := 1 - float64(at.Sub(t.start))/float64(time.Hour)
