@@ -1,6 +1,7 @@
 package chatstates
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -10,6 +11,9 @@ import (
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/stanza"
 )
+
+// maxThread bounds the length of a thread that is remembered.
+const maxThread = 1024
 
 // support is what is known of the contact.
 type support uint8
@@ -74,6 +78,7 @@ func (c *Chat) Outgoing(m *stanza.Message) {
 	if m.Type != c.messageType() { // "SHOULD NOT be used with" other types (section 5.4)
 		return
 	}
+	allowed := c.allowed()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if m.Thread == "" {
@@ -85,7 +90,7 @@ func (c *Chat) Outgoing(m *stanza.Message) {
 	c.thread = m.Thread
 	s, has := Of(m)
 	if !has {
-		if c.known == no || !c.allowed() {
+		if c.known == no || !allowed {
 			return
 		}
 		s = Active
@@ -110,9 +115,10 @@ func (c *Chat) messageType() stanza.Type {
 // a second instance of any given standalone notification" (section 5.3); it is
 // gone, in a room (section 5.5).
 func (c *Chat) Notify(s State) *stanza.Message {
+	allowed := c.allowed()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !s.isDefined() || !c.allowed() || c.known != yes && !c.room || c.mine == s || s == Gone && c.room {
+	if !s.isDefined() || !allowed || c.known != yes && !c.room || c.mine == s || s == Gone && c.room {
 		return nil
 	}
 	c.mine = s
@@ -123,6 +129,7 @@ func (c *Chat) Notify(s State) *stanza.Message {
 	return m
 }
 
+// allowed asks the program, which must not happen under the lock.
 func (c *Chat) allowed() bool { return c.ext.Allow == nil || c.ext.Allow(c.peer) }
 
 // incoming takes note of a message of the contact. ok is false if it says nothing
@@ -137,8 +144,8 @@ func (c *Chat) incoming(m *stanza.Message) (s State, ok bool) {
 	case hasContent(m) && c.known == asked && !c.room:
 		c.known = no
 	}
-	if m.Thread != "" {
-		c.thread = m.Thread
+	if m.Thread != "" && len(m.Thread) <= maxThread {
+		c.thread = strings.Clone(m.Thread)
 	}
 	if !has || isDelayed(m) { // what was stored says nothing about now
 		return "", false

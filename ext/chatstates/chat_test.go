@@ -158,6 +158,14 @@ func TestImplicitDiscovery(t *testing.T) {
 	})
 }
 
+func TestLongThread(t *testing.T) {
+	s := newSide(t, new(Extension))
+	s.hears("<active"+xmlns+"<thread>"+strings.Repeat("x", maxThread+1)+"</thread>", "juliet@capulet.com/balcony active")
+	if m := s.says(Active); m.Thread != "" {
+		t.Errorf("a thread of %d bytes is remembered", len(m.Thread))
+	}
+}
+
 func TestDelayed(t *testing.T) {
 	s := newSide(t, new(Extension))
 	s.hears("<body>hi</body><composing" + xmlns + "<delay xmlns='urn:xmpp:delay' stamp='2009-09-23T00:00:00Z'/>")
@@ -250,7 +258,7 @@ func TestExtension(t *testing.T) {
 			t.Errorf("%s begins a chat", in)
 		}
 	}
-	if e.Chat(juliet) != e.Chat(juliet) {
+	if c := e.Chat(juliet); c != e.Chat(juliet) {
 		t.Error("a chat is not kept")
 	}
 	if f := e.Features(juliet); !slices.Equal(f, []string{NS}) {

@@ -9,6 +9,7 @@ package chatstates
 
 import (
 	"encoding/xml"
+	"slices"
 
 	"github.com/etherx-go/xmpp/ext/internal/payload"
 	"github.com/etherx-go/xmpp/stanza"
@@ -30,14 +31,10 @@ const (
 	Gone      State = "gone"      // takes part no longer
 )
 
+var states = [...]State{Active, Composing, Paused, Inactive, Gone}
+
 // isDefined reports whether s is one of the five.
-func (s State) isDefined() bool {
-	switch s {
-	case Active, Composing, Paused, Inactive, Gone:
-		return true
-	}
-	return false
-}
+func (s State) isDefined() bool { return slices.Contains(states[:], s) }
 
 // XMLName returns the element's name. For the zero State the local part is
 // empty: every state.
@@ -56,10 +53,11 @@ func (s State) AppendXML(dst []byte) ([]byte, error) {
 // ParseXML reads the element. The error is a bad-request if there is no such
 // state.
 func (s *State) ParseXML(e stanza.Element) error {
-	if *s = State(e.Name().Local); !s.isDefined() {
-		*s = ""
+	i := slices.Index(states[:], State(e.Name().Local))
+	if i < 0 {
 		return errUnknown()
 	}
+	*s = states[i] // which does not share the memory of a stanza
 	return nil
 }
 
