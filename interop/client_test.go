@@ -39,7 +39,7 @@ type running struct {
 }
 
 // config is that of a client of s, which says what it does in the test's log.
-func config(t *testing.T, s *peer.Server, account peer.Account, direct bool) client.Config {
+func config(t testing.TB, s *peer.Server, account peer.Account, direct bool) client.Config {
 	t.Helper()
 	dialer := &stream.Dialer{Addr: s.Addr, Mode: stream.DialSTARTTLS}
 	if direct {

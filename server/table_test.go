@@ -48,7 +48,7 @@ func TestMessageTable(t *testing.T) {
 		want      [4]string
 	}{
 		{"R6121-8.5.4-1 no account, bare", "nobody@localhost", nil, [4]string{refused, refused, refused, silent}},
-		{"R6121-8.5.4-2 no account, full", "nobody@localhost/x", nil, [4]string{refused, refused, refused, refused}},
+		{"R6121-8.5.4-2 R6121-8.1-1 no account, full", "nobody@localhost/x", nil, [4]string{refused, refused, refused, refused}},
 		{"R6121-8.5.4-3 R3921-11.1-10 nobody there, bare", "romeo@localhost", nil, [4]string{stored, stored, refused, silent}},
 		{"R6121-8.5.4-4 nobody there, full", "romeo@localhost/x", nil, [4]string{refused, stored, refused, refused}},
 		{"R6121-8.5.4-5 R3921-11.1-5 only negative, bare", "romeo@localhost", negative, [4]string{stored, stored, refused, silent}},

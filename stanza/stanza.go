@@ -79,6 +79,26 @@ func (s *Stanza) Adding(payloads ...any) (*Stanza, error) {
 	return &Stanza{Header: s.Header, extra: s.extra, body: string(body)}, nil
 }
 
+// Without returns a stanza without the payloads that drop chooses; s itself if it
+// chooses none. What is kept is kept as it is.
+func (s *Stanza) Without(drop func(Element) bool) *Stanza {
+	var kept []byte
+	done := 0 // what stands before it is in kept, or dropped
+	for at := nextTag(s.body, 0); at < len(s.body); at = nextTag(s.body, at) {
+		e := elementAt(s.body[at:], NSClient, nil)
+		end := at + len(e.src)
+		if drop(e) {
+			kept = append(kept, s.body[done:at]...)
+			done = end
+		}
+		at = end
+	}
+	if done == 0 {
+		return s
+	}
+	return &Stanza{Header: s.Header, extra: s.extra, body: string(append(kept, s.body[done:]...))}
+}
+
 // Size returns about how many bytes the stanza takes on the wire. It is never
 // too small by more than what escaping of the header adds.
 func (s *Stanza) Size() int {

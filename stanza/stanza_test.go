@@ -437,3 +437,30 @@ func TestAdding(t *testing.T) {
 		t.Error("what is not well-formed was taken")
 	}
 }
+
+func TestWithout(t *testing.T) {
+	const in = "<message type='chat' x='1'> <body>hi</body><a xmlns='urn:a'><b/></a>text<a xmlns='urn:c'/><a xmlns='urn:a'/></message>"
+	s, err := Parse(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		drop func(Element) bool
+		want string
+	}{
+		{"none", func(e Element) bool { return e.Is("urn:x", "a") }, in},
+		{"some", func(e Element) bool { return e.Is("urn:a", "a") },
+			"<message type='chat' x='1'> <body>hi</body>text<a xmlns='urn:c'/></message>"},
+		{"the first", func(e Element) bool { return e.Is(NSClient, "body") },
+			"<message type='chat' x='1'> <a xmlns='urn:a'><b/></a>text<a xmlns='urn:c'/><a xmlns='urn:a'/></message>"},
+		{"all", func(Element) bool { return true }, "<message type='chat' x='1'> text</message>"},
+	} {
+		if got := s.Without(tt.drop).String(); got != tt.want {
+			t.Errorf("%s:\n got %s\nwant %s", tt.name, got, tt.want)
+		}
+	}
+	if s.String() != in {
+		t.Errorf("the original is now %v", s)
+	}
+}

@@ -35,17 +35,11 @@ func Of[T any](m Source) (v T, st *stanza.Stanza, ok bool) {
 // Edit returns st without the payloads that drop chooses, and with those of add
 // behind the others.
 func Edit(st *stanza.Stanza, drop func(stanza.Element) bool, add ...any) (*stanza.Stanza, error) {
-	var keep []any
-	dropped := false
-	for e := range st.Payloads() {
-		if drop != nil && drop(e) {
-			dropped = true
-			continue
-		}
-		keep = append(keep, e)
+	if drop != nil {
+		st = st.Without(drop)
 	}
-	if !dropped && len(add) == 0 {
+	if len(add) == 0 {
 		return st, nil
 	}
-	return stanza.New(st.Header, append(keep, add...)...)
+	return st.Adding(add...)
 }

@@ -3,6 +3,7 @@
 package peer
 
 import (
+	"cmp"
 	"errors"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,9 @@ type Etherx struct {
 	Legacy bool
 	// Plaintext lets clients in without TLS.
 	Plaintext bool
+	// Data is the data folder. Empty keeps everything in memory, and so until
+	// the next restart.
+	Data string
 }
 
 // Start builds and starts the ready server with the accounts juliet (password
@@ -27,6 +31,7 @@ func (c Etherx) Start(t testing.TB) *Server {
 	dir := tempDir(t)
 	s := &Server{Name: "Etherx", Domain: "localhost", Addr: freePort(t), TLSAddr: freePort(t), CA: NewCA(t)}
 	cert := s.CA.Server(t, s.Domain)
+	data := cmp.Or(c.Data, "memory")
 	out := filepath.Join(dir, "out")
 	s.log = newLog(t, s.Name, out)
 	s.command = command{
@@ -34,7 +39,7 @@ func (c Etherx) Start(t testing.TB) *Server {
 		args: []string{
 			"-domain", s.Domain, "-listen", s.Addr, "-listen-tls", s.TLSAddr,
 			"-listen-s2s", "", "-listen-component", "", "-listen-http", "",
-			"-data", "memory", "-cert", cert.Cert, "-key", cert.Key, "-register",
+			"-data", data, "-cert", cert.Cert, "-key", cert.Key, "-register",
 			"-user", "juliet:r0m30", "-user", "romeo:jul13t",
 		},
 	}
@@ -44,9 +49,11 @@ func (c Etherx) Start(t testing.TB) *Server {
 	if c.Plaintext {
 		s.command.args = append(s.command.args, "-allow-plaintext")
 	}
-	// Nothing is kept over a restart but the flags.
-	s.added = func(a Account) {
-		s.command.args = append(s.command.args, "-user", a.User+":"+a.Password)
+	if c.Data == "" {
+		// Nothing is kept over a restart but the flags.
+		s.added = func(a Account) {
+			s.command.args = append(s.command.args, "-user", a.User+":"+a.Password)
+		}
 	}
 	started := 0
 	s.announce = func() error {

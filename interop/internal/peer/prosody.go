@@ -83,7 +83,7 @@ https_ports = {}
 modules_enabled = {
 	"c2s", "saslauth", "tls", "iq", "message", "presence", "roster", "disco", "ping", "register_ibr",
 	"offline", "smacks", "carbons", "csi_simple", "blocklist", "private", "vcard_legacy", "pep", "mam",
-	"version", "time", "lastactivity", "uptime",
+	"version", "time", "lastactivity", "uptime", "user_account_management",
 }
 modules_disabled = { "s2s", "limits" }
 
