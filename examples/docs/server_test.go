@@ -261,14 +261,14 @@ func TestServerCertificates(t *testing.T) {
 // Uptime answers how long the host has been running (XEP-0012).
 type Uptime struct{ Started time.Time }
 
-type last struct {
+type lastQuery struct {
 	XMLName xml.Name `xml:"jabber:iq:last query"`
 	Seconds int      `xml:"seconds,attr"`
 }
 
 func (u *Uptime) Attach(h xmpp.Host) error {
-	xmpp.HandleIQ(h.Mux(), stanza.TypeGet, func(ctx context.Context, r xmpp.Request[last]) (any, error) {
-		return last{Seconds: int(time.Since(u.Started).Seconds())}, nil
+	xmpp.HandleIQ(h.Mux(), stanza.TypeGet, func(ctx context.Context, r xmpp.Request[lastQuery]) (any, error) {
+		return lastQuery{Seconds: int(time.Since(u.Started).Seconds())}, nil
 	})
 	return nil
 }
@@ -299,7 +299,7 @@ func TestServerServices(t *testing.T) {
 		}
 		time.Sleep(90 * time.Second)
 		for who, want := range map[jid.JID]int{{}: 90, s.LocalAddr(): 90, juliet.LocalAddr(): 3690} {
-			got, err := xmpp.Call[last](t.Context(), juliet, stanza.TypeGet, who, last{})
+			got, err := xmpp.Call[lastQuery](t.Context(), juliet, stanza.TypeGet, who, lastQuery{})
 			if got.Seconds != want || err != nil {
 				t.Errorf("%q: %+v, %v, want %d", who, got, err, want)
 			}
