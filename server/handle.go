@@ -15,6 +15,10 @@ func (sess *session) handle(st *stanza.Stanza) (handedOver bool, err error) {
 	if err := sess.stamp(st); err != nil {
 		return false, err
 	}
+	if len(st.ID)+len(st.Type)+len(st.Lang) > maxAttributes {
+		sess.refuse(st, stanza.NewError(stanza.PolicyViolation, "the attributes of the stanza are too long"))
+		return false, nil
+	}
 	switch st.Kind {
 	case stanza.KindIQ:
 		if bad := checkIQ(st); bad != nil {
@@ -73,6 +77,11 @@ func (sess *session) handlePresence(st *stanza.Stanza) error {
 	sess.srv.route(ctx, sess, st)
 	return nil
 }
+
+// maxAttributes bounds, in bytes, what a stanza's header has beside addresses. It
+// is written anew for the recipient, with other quotes perhaps, and must not grow
+// beyond what the recipient takes for one tag.
+const maxAttributes = 8 << 10
 
 // stamp makes the stanza say who sent it (RFC 6120, section 8.1.2.1) and in
 // what language (section 8.1.5).

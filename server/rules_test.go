@@ -121,6 +121,20 @@ func TestDelivery(t *testing.T) {
 	})
 }
 
+// TestLongAttributes: what would grow beyond a recipient's limits when it is
+// written anew does not reach anybody.
+func TestLongAttributes(t *testing.T) {
+	_, juliet, romeo := pair(t, nil)
+	for _, attr := range []string{"id", "xml:lang", "type"} {
+		juliet.send("<message to='romeo@localhost/orchard' %s=\"%s\"><body>x</body></message>", attr, strings.Repeat("'", 20_000))
+		wantInOrder(t, juliet.drain(), "<message type='error'", "<policy-violation")
+	}
+	wantNone(t, romeo.drain(), "<body>")
+	juliet.send("<message to='romeo@localhost/orchard' id='%s'><body>y</body></message>", strings.Repeat("i", 8000))
+	juliet.drain()
+	wantInOrder(t, romeo.drain(), "<body>y</body>")
+}
+
 // TestLasting shows IM-6-1 and GUIDE-11-presence-8: a subscription outlives the
 // sessions, the server too if its store does, and each change of it is pushed.
 func TestLasting(t *testing.T) {

@@ -1,0 +1,150 @@
+package sql
+
+import (
+	"context"
+	"crypto"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/etherx-go/xmpp/jid"
+	"github.com/etherx-go/xmpp/sasl"
+	"github.com/etherx-go/xmpp/stanza"
+)
+
+const (
+	getAccount = `SELECT scram, ha1 FROM accounts WHERE account = $1`
+	hasAccount = `SELECT 1 FROM accounts WHERE account = $1`
+	addAccount = `INSERT INTO accounts (account, scram, ha1) VALUES ($1, $2, $3) ON CONFLICT (account) DO NOTHING`
+	putAccount = `INSERT INTO accounts (account, scram, ha1) VALUES ($1, $2, $3)
+		ON CONFLICT (account) DO UPDATE SET scram = excluded.scram, ha1 = excluded.ha1`
+	deleteAccount = `DELETE FROM accounts WHERE account = $1`
+)
+
+// Accounts keeps accounts: by their SCRAM keys, never by the password. It is safe
+// for concurrent use.
+type Accounts struct{ db *DB }
+
+// Credentials returns credentials for SCRAM and PLAIN, and for DIGEST-MD5 with
+// the domain as its realm if Config.Legacy is set.
+func (a *Accounts) Credentials(domain string) sasl.Credentials {
+	c := sasl.Credentials{
+		SCRAM: func(ctx context.Context, user string, h crypto.Hash) (sasl.SCRAMKeys, error) {
+			scram, _, err := a.get(ctx, user, domain)
+			if err != nil {
+				return sasl.SCRAMKeys{}, err
+			}
+			return findKeys(scram, h)
+		},
+	}
+	if a.db.cfg.Legacy {
+		c.HA1 = func(ctx context.Context, user, realm string) (sum [16]byte, err error) {
+			_, ha1, err := a.get(ctx, user, domain)
+			if err != nil {
+				return sum, err
+			}
+			if ha1 == "" || realm != domain {
+				return sum, sasl.ErrUnknownUser
+			}
+			b, err := hex.DecodeString(ha1)
+			if err != nil || len(b) != len(sum) {
+				return sum, fmt.Errorf("storage/sql: the DIGEST-MD5 hash of %s@%s is malformed", user, domain)
+			}
+			return [16]byte(b), nil
+		}
+	}
+	return c
+}
+
+// SCRAMParameters returns what Config.Hashes and Config.Iterations stand for.
+func (a *Accounts) SCRAMParameters() ([]crypto.Hash, int) {
+	return a.db.cfg.Hashes, a.db.cfg.Iterations
+}
+
+// Exists reports whether there is an account with this bare address.
+func (a *Accounts) Exists(ctx context.Context, account jid.JID) (bool, error) {
+	var one int
+	return a.db.get(ctx, hasAccount, []any{account.Bare().String()}, &one)
+}
+
+// Register makes an account. The error is stanza.Conflict if it exists.
+func (a *Accounts) Register(ctx context.Context, account jid.JID, password string) error {
+	if ok, err := a.Exists(ctx, account); err != nil {
+		return err
+	} else if ok {
+		return stanza.Conflict // without the cost of making keys
+	}
+	scram, ha1, err := a.makeKeys(account, password)
+	if err != nil {
+		return err
+	}
+	return a.db.update(ctx, func(c *conn) error {
+		n, err := c.exec(addAccount, account.Bare().String(), scram, ha1)
+		if err == nil && n == 0 {
+			return stanza.Conflict
+		}
+		return err
+	})
+}
+
+// SetPassword makes the account if it does not exist, and gives it this
+// password.
+func (a *Accounts) SetPassword(ctx context.Context, account jid.JID, password string) error {
+	scram, ha1, err := a.makeKeys(account, password)
+	if err != nil {
+		return err
+	}
+	return a.db.change(ctx, putAccount, account.Bare().String(), scram, ha1)
+}
+
+// Remove removes an account; it is no error if there is none.
+func (a *Accounts) Remove(ctx context.Context, account jid.JID) error {
+	return a.db.change(ctx, deleteAccount, account.Bare().String())
+}
+
+func (a *Accounts) get(ctx context.Context, user, domain string) (scram, ha1 string, err error) {
+	account, err := jid.New(user, domain, "")
+	if err != nil {
+		return "", "", sasl.ErrUnknownUser
+	}
+	ok, err := a.db.get(ctx, getAccount, []any{account.String()}, &scram, &ha1)
+	if err == nil && !ok {
+		err = sasl.ErrUnknownUser
+	}
+	return scram, ha1, err
+}
+
+// makeKeys makes what is kept of a password, which costs time on purpose.
+func (a *Accounts) makeKeys(account jid.JID, password string) (scram, ha1 string, err error) {
+	var all []string
+	for _, h := range a.db.cfg.Hashes {
+		keys, err := sasl.NewSCRAMKeys(h, password, a.db.cfg.Iterations)
+		if err != nil {
+			return "", "", err
+		}
+		text, err := keys.MarshalText()
+		if err != nil {
+			return "", "", err
+		}
+		all = append(all, string(text))
+	}
+	if a.db.cfg.Legacy {
+		sum := sasl.DigestHA1(account.Local(), account.Domain(), password)
+		ha1 = hex.EncodeToString(sum[:])
+	}
+	return strings.Join(all, " "), ha1, nil
+}
+
+// findKeys returns the keys for one hash of those that are kept.
+func findKeys(scram string, h crypto.Hash) (sasl.SCRAMKeys, error) {
+	for text := range strings.FieldsSeq(scram) {
+		var keys sasl.SCRAMKeys
+		if err := keys.UnmarshalText([]byte(text)); err != nil {
+			return sasl.SCRAMKeys{}, fmt.Errorf("storage/sql: %w", err)
+		}
+		if keys.Hash == h {
+			return keys, nil
+		}
+	}
+	return sasl.SCRAMKeys{}, sasl.ErrUnknownUser
+}

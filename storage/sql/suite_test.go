@@ -1,0 +1,51 @@
+package sql_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/etherx-go/xmpp/server"
+	"github.com/etherx-go/xmpp/storage/sql"
+	"github.com/etherx-go/xmpp/storage/storetest"
+)
+
+var (
+	_ server.AccountManager  = (*sql.Accounts)(nil)
+	_ server.SCRAMParameters = (*sql.Accounts)(nil)
+)
+
+// mustOpen opens a database that is closed with the test. Without a path it is a
+// new one.
+func mustOpen(t testing.TB, cfg sql.Config) *sql.DB {
+	t.Helper()
+	if cfg.Path == "" {
+		cfg.Path = filepath.Join(t.TempDir(), "etherx.db")
+	}
+	if cfg.Iterations == 0 {
+		cfg.Iterations = 4096
+	}
+	db, err := sql.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+func TestEngine(t *testing.T) {
+	for name, cfg := range map[string]sql.Config{
+		"GUIDE-3-arch-7 default": {},
+		"no batches, one reader": {Batch: 1, Readers: 1, Sync: sql.SyncNormal},
+	} {
+		t.Run(name, func(t *testing.T) {
+			storetest.Run(t, func(t *testing.T) storetest.Engine { return mustOpen(t, cfg) })
+			t.Run("Accounts", func(t *testing.T) {
+				storetest.RunAccounts(t, func(t *testing.T) storetest.Accounts { return mustOpen(t, cfg).Accounts() })
+			})
+		})
+	}
+}
