@@ -20,6 +20,7 @@ import (
 	"github.com/etherx-go/xmpp/ext/ping"
 	"github.com/etherx-go/xmpp/interop/internal/peer"
 	"github.com/etherx-go/xmpp/jid"
+	"github.com/etherx-go/xmpp/presence"
 	"github.com/etherx-go/xmpp/sasl"
 	"github.com/etherx-go/xmpp/stanza"
 	"github.com/etherx-go/xmpp/stream"
@@ -188,9 +189,13 @@ func testClientTalks(t *testing.T, s *peer.Server, direct bool) {
 			t.Errorf("message to %s arrived as %+v", to, m)
 		}
 	}
-	// Both ask and both answer.
+	// Both ask and both answer, once they have shown their presence.
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
+	r.Greet(t, julietJID.String())
+	if err := presence.Directed(ctx, j, jid.MustParse(romeoJID), stanza.Presence{}); err != nil {
+		t.Fatal(err)
+	}
 	if err := ping.Ping(ctx, j, jid.MustParse(romeoJID)); err != nil {
 		t.Errorf("ping to slixmpp: %v", err)
 	}

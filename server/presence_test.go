@@ -18,8 +18,8 @@ func TestBroadcast(t *testing.T) {
 
 	t.Run("IM-5.1-4 changes go to who has a subscription", func(t *testing.T) {
 		juliet.send("<presence><show>away</show><status xml:lang='en'>x</status></presence>")
-		wantInOrder(t, romeo.drain(), "<presence to='romeo@localhost' from='juliet@localhost/balcony'", "<show>away</show>")
 		juliet.drain()
+		wantInOrder(t, romeo.drain(), "<presence to='romeo@localhost' from='juliet@localhost/balcony'", "<show>away</show>")
 		romeo.send("<presence><show>dnd</show></presence>")
 		romeo.drain()
 		wantNone(t, juliet.drain(), "<show>dnd</show>")

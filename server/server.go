@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -394,7 +393,7 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 func (s *Server) guarded(cn *connection, fn func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			p := &xmpp.PanicError{Value: v, Stack: debug.Stack()}
+			p := asPanicError(v)
 			s.log.Error("connection failed", "remote", cn.tr.RemoteAddr(), "err", p, "stack", string(p.Stack))
 			cn.tr.Close()
 			err = p

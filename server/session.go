@@ -52,10 +52,8 @@ func (s *Server) serveClient(ctx context.Context, cn *connection) error {
 	sess := &session{srv: s, cn: cn, done: make(chan struct{})}
 	defer sess.leave()
 	err := onOwnStack(func() error {
-		return s.guarded(cn, func() error {
-			_, err := stream.Accept(ctx, cn.tr, s.cfg.Stream, sess.open)
-			return err
-		})
+		_, err := stream.Accept(ctx, cn.tr, s.cfg.Stream, sess.open)
+		return err
 	})
 	if err != nil {
 		s.log.Debug("no session", "remote", cn.tr.RemoteAddr(), "err", err)
@@ -77,13 +75,35 @@ func (s *Server) serveClient(ctx context.Context, cn *connection) error {
 	return sess.err
 }
 
-// onOwnStack runs fn in another goroutine and waits for it. Negotiation makes a
-// stack grow to several times of what reading stanzas needs, and would leave it
-// so to a session that is idle most of its life.
-func onOwnStack(fn func() error) error {
-	done := make(chan error, 1)
-	go func() { done <- fn() }()
-	return <-done
+// onOwnStack runs fn in another goroutine and waits for it; a panic comes back to
+// the caller. What is deep and rare makes a stack grow to several times of what
+// reading stanzas needs, and would leave it so to a session that is idle most of
+// its life.
+func onOwnStack(fn func() error) (err error) {
+	var p *xmpp.PanicError
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if v := recover(); v != nil {
+				p = &xmpp.PanicError{Value: v, Stack: debug.Stack()}
+			}
+		}()
+		err = fn()
+	}()
+	<-done
+	if p != nil {
+		panic(p)
+	}
+	return err
+}
+
+// asPanicError is what a recovered panic is told as.
+func asPanicError(v any) *xmpp.PanicError {
+	if p, ok := v.(*xmpp.PanicError); ok {
+		return p // with the stack of where it was
+	}
+	return &xmpp.PanicError{Value: v, Stack: debug.Stack()}
 }
 
 func (s *Server) setSession(cn *connection, sess *session) {
@@ -97,7 +117,7 @@ func (s *Server) setSession(cn *connection, sess *session) {
 func (sess *session) read() {
 	defer func() {
 		if v := recover(); v != nil {
-			p := &xmpp.PanicError{Value: v, Stack: debug.Stack()}
+			p := asPanicError(v)
 			sess.srv.log.Error("session failed", "jid", sess.jid, "err", p, "stack", string(p.Stack))
 			sess.err = errors.Join(stream.InternalServerError, p)
 			close(sess.done)

@@ -5,9 +5,11 @@ package peer
 import (
 	"cmp"
 	"errors"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -78,14 +80,37 @@ func readyLines(output string) int {
 	return n
 }
 
-// build compiles the ready server into dir.
+// readyServers are the binaries that were built, by the root of the repository.
+var readyServers struct {
+	sync.Mutex
+	binaries map[string][]byte
+}
+
+// build puts the ready server into dir. It is compiled once in a process, and
+// kept in memory, since the folder of the test that was first goes with it.
 func (c Etherx) build(t testing.TB, dir string) string {
 	t.Helper()
-	binary := filepath.Join(dir, "server")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./server")
+	path := filepath.Join(dir, "server")
+	readyServers.Lock()
+	defer readyServers.Unlock()
+	if binary, ok := readyServers.binaries[c.Root]; ok {
+		if err := os.WriteFile(path, binary, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", path, "./server")
 	cmd.Dir = filepath.Join(c.Root, "examples")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", cmd, err, out)
 	}
-	return binary
+	binary, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if readyServers.binaries == nil {
+		readyServers.binaries = map[string][]byte{}
+	}
+	readyServers.binaries[c.Root] = binary
+	return path
 }

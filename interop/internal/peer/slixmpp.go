@@ -243,6 +243,16 @@ func (c *SlixmppClient) Ping(t testing.TB, to string) Event {
 	return c.IQ(t, to, "get", "urn:xmpp:ping", "ping")
 }
 
+// Greet shows somebody the client's presence (RFC 6121 section 4.6), without
+// which a server need not let that one's requests through (section 8.5.3.1). It
+// returns when the server knows of it.
+func (c *SlixmppClient) Greet(t testing.TB, to string) {
+	t.Helper()
+	if answer := c.do(t, map[string]string{"op": "greet", "to": to}); answer.Condition != "" {
+		t.Fatalf("slixmpp %s: %s", c.jid, answer.Condition)
+	}
+}
+
 // Disconnect closes the stream.
 func (c *SlixmppClient) Disconnect(t testing.TB) {
 	t.Helper()

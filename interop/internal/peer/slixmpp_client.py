@@ -152,6 +152,9 @@ class Client(slixmpp.ClientXMPP):
                     "type": reply["type"], "from": str(reply["from"]),
                     "payloads": [child.tag for child in reply.xml],
                 }
+            elif op == "greet":
+                self.send_presence(pto=c["to"])
+                await self.plugin["xep_0199"].send_ping(self.boundjid.domain, timeout=TIMEOUT)
             elif op == "disconnect":
                 await self.disconnect(wait=5.0)
             else:
