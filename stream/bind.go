@@ -56,6 +56,16 @@ func boundTo(reply *stanza.Stanza) (jid.JID, error) {
 	return j.Clone(), nil
 }
 
+// Ask sends an iq of type get or set during the negotiation and waits for the
+// reply, as features need it in Negotiate. An error reply is returned with it, as
+// a [*stanza.Error].
+func (c *Conn) Ask(iq *stanza.Stanza) (*stanza.Stanza, error) {
+	if iq.Kind != stanza.KindIQ || !iq.Type.IsRequest() || iq.ID == "" {
+		return nil, errors.New("stream: what is asked is an iq of type get or set, with an id")
+	}
+	return c.request(iq.AppendXML(nil, c.frameNS), iq.ID)
+}
+
 // request sends an iq during the negotiation and waits for its reply. What else
 // comes before is kept for Next.
 func (c *Conn) request(b []byte, id string) (*stanza.Stanza, error) {

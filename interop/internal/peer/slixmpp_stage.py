@@ -1,0 +1,486 @@
+"""Any number of slixmpp clients in one process, which a test drives.
+
+Takes commands as JSON lines on standard input: id, who (a key for the client),
+op and args. Answers each with {"event": "done", "id", "lines"}: "ok", and after
+it what was asked for, or "error condition=...". Prints {"event": "see", "who",
+"line"} for everything that a client is sent without having asked. Ends when
+standard input does.
+
+A line is a word and key=value pairs in a fixed order, without the pairs that are
+empty, with addresses as they are on the wire.
+"""
+import argparse
+import asyncio
+import base64
+import datetime
+import hashlib
+import json
+import re
+import sys
+
+import slixmpp
+from slixmpp.exceptions import IqError, IqTimeout, XMPPError
+from slixmpp.xmlstream import ET
+from slixmpp.xmlstream.handler import Callback
+from slixmpp.xmlstream.matcher import MatchXPath, StanzaPath
+
+TIMEOUT = 25
+# How far a time that a server says may be from ours.
+SLACK = datetime.timedelta(seconds=120)
+
+CLIENT = "{jabber:client}"
+ERRORS = "{urn:ietf:params:xml:ns:xmpp-stanzas}"
+DELAY = "{urn:xmpp:delay}delay"
+OLD_DELAY = "{jabber:x:delay}x"
+PRIVACY = "{jabber:iq:privacy}"
+BLOCKING = "{urn:xmpp:blocking}"
+AVATAR = "{vcard-temp:x:update}"
+VCARD = "{vcard-temp}"
+
+
+def emit(event, **fields):
+    print(json.dumps(dict(fields, event=event)), flush=True)
+
+
+def line(word, *pairs):
+    parts = [word]
+    for key, value in pairs:
+        for v in value if isinstance(value, list) else [value]:
+            if v not in (None, "", False):
+                parts.append("%s='%s'" % (key, v) if " " in str(v) else "%s=%s" % (key, v))
+    return " ".join(parts)
+
+
+def condition(xml):
+    """The defined condition of a stanza of type error."""
+    error = xml.find(CLIENT + "error")
+    for child in error if error is not None else ():
+        if child.tag.startswith(ERRORS) and child.tag != ERRORS + "text":
+            return child.tag[len(ERRORS):]
+    return "none"
+
+
+def failed(e):
+    return [line("error", ("condition", "timeout" if isinstance(e, IqTimeout) else condition(e.iq.xml)))]
+
+
+def near(stamp):
+    """Whether stamp is a time of XEP-0082 that is now or just past."""
+    try:
+        then = datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00"))
+        return abs(datetime.datetime.now(datetime.timezone.utc) - then) < SLACK
+    except (TypeError, ValueError):
+        return False
+
+
+def roster_pairs(item):
+    return (
+        ("jid", item.get("jid")), ("name", item.get("name")), ("subscription", item.get("subscription", "none")),
+        ("ask", item.get("ask")), ("group", sorted(g.text for g in item.findall("{jabber:iq:roster}group"))),
+    )
+
+
+class Client(slixmpp.ClientXMPP):
+    def __init__(self, who, args, options):
+        super().__init__(args["jid"], args["password"], sasl_mech="PLAIN")
+        self.who = who
+        self.leaving = False
+        self.use_ipv6 = False
+        # Where it goes although it is told the port, because the name resolves.
+        self.default_port = options.port
+        self.ca_certs = options.ca
+        # The test says what is answered to requests for a subscription.
+        self.auto_authorize = None
+        self.auto_subscribe = False
+        self.begun = asyncio.get_running_loop().create_future()
+        self.over = asyncio.get_running_loop().create_future()
+        for plugin in ("0012", "0016", "0030", "0049", "0054", "0077", "0092", "0191", "0199", "0202", "0203"):
+            self.register_plugin("xep_" + plugin)
+        if args.get("register"):
+            self["xep_0077"].force_registration = True
+            # slixmpp 1.8.3 keeps every IQ but bind and session back until there
+            # is a session, its own registration included, and so hangs.
+            self._always_send_everything = True
+            self.add_event_handler("register", self.on_register)
+        else:
+            self["xep_0077"].create_account = False
+        self.add_event_handler("session_start", lambda _: self.begin(["ok"]))
+        self.add_event_handler("failed_all_auth", lambda _: self.begin(["error condition=not-authorized"]))
+        self.add_event_handler("stream_error", self.on_stream_error)
+        self.add_event_handler("disconnected", self.on_disconnected)
+        for tag, handler in {"message": self.on_message, "presence": self.on_presence}.items():
+            self.register_handler(Callback("see " + tag, MatchXPath(CLIENT + tag), handler))
+        for name, path, handler in (
+            ("roster push", "iq@type=set/roster", self.on_push),
+            ("block push", "iq@type=set/block", self.on_block),
+            ("unblock push", "iq@type=set/unblock", self.on_unblock),
+            ("privacy push", "iq@type=set/privacy", self.on_privacy),
+        ):
+            self.register_handler(Callback("see " + name, StanzaPath(path), handler))
+
+    def begin(self, lines):
+        if not self.begun.done():
+            self.begun.set_result(lines)
+
+    def see(self, word, *pairs):
+        """Tells what was seen, but not what may or may not be seen while the account goes."""
+        if not self.leaving or word in ("end", "disconnected"):
+            emit("see", who=self.who, line=line(word, *pairs))
+
+    # What it is sent.
+
+    def on_stream_error(self, e):
+        self.see("end", ("condition", e["condition"]))
+
+    def on_disconnected(self, _):
+        self.begin(["error condition=disconnected"])
+        if not self.over.done():
+            self.over.set_result(None)
+            self.see("disconnected")
+
+    def on_message(self, m):
+        if m["type"] == "error":
+            self.see("message", ("from", m["from"]), ("type", "error"), ("condition", condition(m.xml)))
+            return
+        delay, old = m.xml.find(DELAY), m.xml.find(OLD_DELAY)
+        late = ""
+        if delay is not None:
+            late = delay.get("from", "nobody") if near(delay.get("stamp")) else "wrong"
+        kind = m.xml.get("type", "normal").replace("normal", "")
+        self.see(
+            "message", ("from", m["from"]), ("to", m["to"]), ("type", kind), ("body", m["body"]),
+            ("delay", late), ("old-delay", "yes" if old is not None else ""),
+        )
+
+    def on_presence(self, p):
+        xml = p.xml
+        if xml.get("type") == "error":
+            self.see("presence", ("from", p["from"]), ("type", "error"), ("condition", condition(xml)))
+            return
+        priority = xml.findtext(CLIENT + "priority", "").strip()
+        self.see(
+            "presence", ("from", p["from"]), ("type", xml.get("type")), ("show", xml.findtext(CLIENT + "show")),
+            ("status", xml.findtext(CLIENT + "status")), ("priority", "" if priority == "0" else priority),
+            ("photo", xml.findtext("%sx/%sphoto" % (AVATAR, AVATAR))),
+        )
+
+    def on_push(self, iq):
+        sender = iq.xml.get("from") or self.boundjid.bare
+        for item in iq.xml.iter("{jabber:iq:roster}item"):
+            self.see("push", *roster_pairs(item), ("from", "" if sender == self.boundjid.bare else sender))
+
+    def on_block(self, iq):
+        self.see("blocked", ("jid", sorted(i.get("jid") for i in iq.xml.iter(BLOCKING + "item"))))
+        iq.reply().send()
+
+    def on_unblock(self, iq):
+        self.see("unblocked", ("jid", sorted(i.get("jid") for i in iq.xml.iter(BLOCKING + "item"))))
+        iq.reply().send()
+
+    def on_privacy(self, iq):
+        self.see("privacy", ("list", [i.get("name") for i in iq.xml.iter(PRIVACY + "list")]))
+        iq.reply().send()
+
+    async def on_register(self, form):
+        fields = [child.tag.split("}")[1] for child in form["register"].xml]
+        iq = self.Iq()
+        iq["type"] = "set"
+        iq["register"]["username"] = self.boundjid.user
+        iq["register"]["password"] = self.password
+        try:
+            await iq.send(timeout=TIMEOUT)
+            self.registered = ["username" in fields and "password" in fields]
+        except (IqError, IqTimeout) as e:
+            self.begin(failed(e))
+            self.disconnect()
+
+    # What it does: a method for every command.
+
+    async def request(self, stanza_type, to, *children):
+        iq = self.Iq()
+        iq["type"] = stanza_type
+        iq["to"] = to or None
+        for child in children:
+            iq.append(child)
+        return (await iq.send(timeout=TIMEOUT)).xml
+
+    async def do_logout(self, _):
+        # The plugin XEP-0199 is not asked, the stream is closed in order.
+        await self.disconnect(wait=5.0)
+        await self.over
+        return ["ok"]
+
+    async def do_roster(self, _):
+        # Without the version that the method of slixmpp sends with it, to which
+        # the answer can be that nothing is new.
+        reply = await self.request("get", None, ET.Element("{jabber:iq:roster}query"))
+        return ["ok"] + sorted(line("item", *roster_pairs(i)) for i in reply.iter("{jabber:iq:roster}item"))
+
+    async def do_add(self, a):
+        await self.request("set", None, self.roster_item(a))
+        return ["ok"]
+
+    def roster_item(self, a):
+        query = ET.Element("{jabber:iq:roster}query")
+        item = ET.SubElement(query, "{jabber:iq:roster}item", {"jid": a["jid"]})
+        if a.get("name"):
+            item.set("name", a["name"])
+        for g in many(a.get("group")):
+            ET.SubElement(item, "{jabber:iq:roster}group").text = g
+        return query
+
+    async def do_remove(self, a):
+        query = ET.Element("{jabber:iq:roster}query")
+        ET.SubElement(query, "{jabber:iq:roster}item", {"jid": a["jid"], "subscription": "remove"})
+        await self.request("set", None, query)
+        return ["ok"]
+
+    async def do_presence(self, a):
+        p = self.make_presence(
+            pto=a.get("to"), ptype=a.get("type"), pshow=a.get("show"), pstatus=a.get("status"),
+            ppriority=a.get("priority"))
+        if a.get("avatar"):
+            x = ET.SubElement(p.xml, AVATAR + "x")
+            ET.SubElement(x, AVATAR + "photo").text = hashlib.sha1(a["avatar"].encode()).hexdigest()
+        p.send()
+        return ["ok"]
+
+    async def do_who(self, a):
+        """What presence it knows of a contact."""
+        there = self.client_roster[a["jid"]].resources.items()
+        return ["ok"] + sorted(line(
+            "there", ("resource", resource), ("show", p["show"]), ("status", p["status"]),
+            ("priority", p["priority"] or ""))
+            for resource, p in there)
+
+    async def do_send(self, a):
+        for n in range(1, int(a.get("times", 1)) + 1):
+            self.make_message(mto=a["to"], mbody=a["body"].replace("#", str(n)), mtype=a.get("type", "chat")).send()
+        return ["ok"]
+
+    async def do_ping(self, a):
+        await self["xep_0199"].send_ping(a["to"], timeout=TIMEOUT)
+        return ["ok"]
+
+    async def do_block(self, a):
+        if a.get("jid"):
+            await self["xep_0191"].block(many(a["jid"]), timeout=TIMEOUT)
+        else:
+            await self.request("set", None, ET.Element(BLOCKING + "block"))
+        return ["ok"]
+
+    async def do_unblock(self, a):
+        if a.get("jid"):
+            await self["xep_0191"].unblock(many(a["jid"]), timeout=TIMEOUT)
+        else:
+            await self.request("set", None, ET.Element(BLOCKING + "unblock"))
+        return ["ok"]
+
+    async def do_blocklist(self, _):
+        reply = (await self["xep_0191"].get_blocked(timeout=TIMEOUT)).xml
+        return ["ok"] + sorted(line("item", ("jid", i.get("jid"))) for i in reply.iter(BLOCKING + "item"))
+
+    # The privacy lists go as they are: what the plugin of slixmpp 1.8.3 makes of
+    # a list it does not send, and it writes presence-in for presence-out.
+
+    async def do_lists(self, _):
+        reply = await self.request("get", None, ET.Element(PRIVACY + "query"))
+        found = {tag: [e.get("name") for e in reply.iter(PRIVACY + tag)] for tag in ("active", "default", "list")}
+        return ["ok", line(
+            "lists", ("active", found["active"]), ("default", found["default"]), ("list", sorted(found["list"])))]
+
+    async def do_list(self, a):
+        query = ET.Element(PRIVACY + "query")
+        ET.SubElement(query, PRIVACY + "list", {"name": a["name"]})
+        reply = await self.request("get", None, query)
+        return ["ok"] + [line(
+            "item", ("order", i.get("order")), ("action", i.get("action")), ("type", i.get("type")),
+            ("value", i.get("value")), ("kind", sorted(child.tag[len(PRIVACY):] for child in i)),
+        ) for i in sorted(reply.iter(PRIVACY + "item"), key=lambda i: int(i.get("order")))]
+
+    async def do_setlist(self, a):
+        """An item is "action[ type value][ kind...]"."""
+        query = ET.Element(PRIVACY + "query")
+        privacy_list = ET.SubElement(query, PRIVACY + "list", {"name": a["name"]})
+        for order, words in enumerate(map(str.split, many(a.get("item"))), 1):
+            item = ET.SubElement(privacy_list, PRIVACY + "item", {"action": words.pop(0), "order": str(order)})
+            if words and words[0] in ("jid", "group", "subscription"):
+                item.set("type", words.pop(0))
+                item.set("value", words.pop(0))
+            for kind in words:
+                ET.SubElement(item, PRIVACY + kind)
+        await self.request("set", None, query)
+        return ["ok"]
+
+    async def choose(self, tag, a):
+        query = ET.Element(PRIVACY + "query")
+        ET.SubElement(query, PRIVACY + tag, {"name": a["name"]} if a.get("name") else {})
+        await self.request("set", None, query)
+        return ["ok"]
+
+    async def do_active(self, a):
+        return await self.choose("active", a)
+
+    async def do_default(self, a):
+        return await self.choose("default", a)
+
+    async def do_setcard(self, a):
+        card = self["xep_0054"].make_vcard()
+        card["FN"] = a["fn"]
+        card["N"]["FAMILY"], card["N"]["GIVEN"] = a["family"], a["given"]
+        card["NICKNAME"] = a["nick"]
+        if a.get("photo"):
+            card["PHOTO"]["TYPE"], card["PHOTO"]["BINVAL"] = "image/png", a["photo"].encode()
+        # With the bare JID, under which the plugin remembers it.
+        await self["xep_0054"].publish_vcard(card, jid=self.boundjid.bare, timeout=TIMEOUT)
+        return ["ok"]
+
+    async def do_card(self, a):
+        """The answer for no own card is an error or an empty card, as XEP-0054 has it."""
+        try:
+            jid = slixmpp.JID(a.get("jid") or self.boundjid.bare)
+            reply = await self["xep_0054"].get_vcard(jid, local=False, timeout=TIMEOUT)
+        except IqError as e:
+            if a.get("jid") or e.condition != "item-not-found":
+                raise
+            return ["ok", "no card"]
+        card = reply.xml.find(VCARD + "vCard")
+        if card is None or not len(card):
+            return ["ok", "no card"]
+
+        def text(path):
+            return card.findtext("/".join(VCARD + p for p in path.split("/")))
+        photo = text("PHOTO/BINVAL")
+        found = line(
+            "card", ("fn", text("FN")), ("family", text("N/FAMILY")), ("given", text("N/GIVEN")),
+            ("nick", text("NICKNAME")), ("photo", base64.b64decode(photo).decode() if photo else ""))
+        return ["ok", found]
+
+    async def do_last(self, a):
+        # The plugin takes the own address for a question to itself.
+        reply = (await self.request("get", a["to"], ET.Element("{jabber:iq:last}query"))).find("{jabber:iq:last}query")
+        seconds = int(reply.get("seconds"))
+        return ["ok", line("last", ("seconds", "few" if 0 <= seconds < 600 else seconds), ("status", reply.text))]
+
+    async def do_version(self, a):
+        version = (await self["xep_0092"].get_version(a["to"], timeout=TIMEOUT))["software_version"]
+        return ["ok", line("version", ("name", bool(version["name"])), ("version", bool(version["version"])))]
+
+    async def do_time(self, a):
+        time = (await self["xep_0202"].get_entity_time(a["to"], timeout=TIMEOUT))["entity_time"]
+        # As text: slixmpp 1.8.3 cannot read an offset.
+        zone = re.fullmatch("Z|[+-][0-9]{2}:[0-9]{2}", time.xml.findtext("{urn:xmpp:time}tzo", ""))
+        return ["ok", line("time", ("now", near(time.xml.findtext("{urn:xmpp:time}utc"))), ("zone", zone is not None))]
+
+    async def do_setprivate(self, a):
+        query = ET.Element("{jabber:iq:private}query")
+        ET.SubElement(query, "{urn:example:%s}notes" % a["name"]).text = a.get("text")
+        await self.request("set", None, query)
+        return ["ok"]
+
+    async def do_private(self, a):
+        query = ET.Element("{jabber:iq:private}query")
+        ET.SubElement(query, "{urn:example:%s}notes" % a["name"])
+        reply = await self.request("get", a.get("to"), query)
+        notes = reply.find("{jabber:iq:private}query/{urn:example:%s}notes" % a["name"])
+        return ["ok", "private missing" if notes is None else line("private", ("text", notes.text))]
+
+    async def do_info(self, a):
+        """Which of the identities and features that args name there are."""
+        info = (await self["xep_0030"].get_info(jid=a["to"], timeout=TIMEOUT))["disco_info"]
+        identities = ["%s/%s" % i[:2] for i in info["identities"]]
+        return ["ok", line(
+            "info", ("identity", [i for i in many(a.get("identity")) if i in identities]),
+            ("feature", [f for f in many(a.get("feature")) if f in info["features"]]))]
+
+    async def do_password(self, a):
+        await self["xep_0077"].change_password(a["new"], timeout=TIMEOUT)
+        return ["ok"]
+
+    async def do_unregister(self, _):
+        self.leaving = True
+        request = self["xep_0077"].cancel_registration(timeout=TIMEOUT)
+        await asyncio.wait([request, self.over], return_when=asyncio.FIRST_COMPLETED)
+        if not request.done():
+            return ["error condition=disconnected"]
+        await request
+        await asyncio.wait([self.over], timeout=TIMEOUT)
+        return ["ok"]
+
+    async def settle(self):
+        """Whatever the answer is, the server has handled what was sent before it."""
+        if self.over.done():
+            return
+        try:
+            await self["xep_0199"].send_ping(self.boundjid.domain, timeout=TIMEOUT)
+        except XMPPError:
+            pass
+
+
+def many(value):
+    return value if isinstance(value, list) else [value] if value else []
+
+
+class Stage:
+    def __init__(self, options):
+        self.options = options
+        self.clients = {}
+
+    async def login(self, who, args):
+        client = self.clients[who] = Client(who, args, self.options)
+        # By name: slixmpp checks the certificate against what it was told to
+        # connect to.
+        client.connect(("localhost", self.options.port))
+        lines = await asyncio.wait_for(client.begun, TIMEOUT)
+        if lines != ["ok"]:
+            client.del_event_handler("disconnected", client.on_disconnected)
+            client.abort()
+            del self.clients[who]
+        return lines
+
+    async def settle(self):
+        # One round for what the servers were sent, and one for what that caused.
+        for _ in range(2):
+            await asyncio.gather(*(c.settle() for c in self.clients.values()))
+        return ["ok"]
+
+    async def clear(self):
+        clients, self.clients = self.clients, {}
+        for client in clients.values():
+            client.del_event_handler("disconnected", client.on_disconnected)
+            client.abort()
+        return ["ok"]
+
+    async def command(self, c):
+        op, who, args = c["op"], c.get("who"), c.get("args") or {}
+        try:
+            if op in ("settle", "clear"):
+                lines = await getattr(self, op)()
+            elif op in ("login", "register"):
+                lines = await self.login(who, dict(args, register=op == "register"))
+            else:
+                lines = await getattr(self.clients[who], "do_" + op)(args)
+        except (IqError, IqTimeout) as e:
+            lines = failed(e)
+        except Exception as e:  # the test shows it
+            lines = ["failed %r" % e]
+        emit("done", id=c["id"], lines=lines)
+
+
+async def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--ca", required=True)
+    stage = Stage(parser.parse_args())
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    tasks = set()
+    while text := await reader.readline():
+        task = loop.create_task(stage.command(json.loads(text)))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
