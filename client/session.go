@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/etherx-go/xmpp"
 	"github.com/etherx-go/xmpp/internal/dispatch"
@@ -31,6 +32,7 @@ type session struct {
 	// group.Wait.
 	peerEnded bool
 	group     sync.WaitGroup // its goroutines
+	available atomic.Bool    // what the last presence to everybody has said
 
 	mu     sync.Mutex
 	reason error // why it has ended
@@ -50,7 +52,7 @@ func (s *session) HasStreamFeature(name xml.Name) bool { return s.conn.Offers(na
 func (s *session) begin() {
 	s.group.Go(s.read)
 	if s.c.presence != nil {
-		s.conn.Send(s.ctx, s.c.presence)
+		s.Send(s.ctx, s.c.presence)
 	}
 	s.resend()
 	s.c.setSession(s, nil)
@@ -149,8 +151,12 @@ func (s *session) why(err error) error {
 }
 
 // sayGoodbye tells everybody that the client leaves, before the stream ends
-// (RFC 6121, section 4.5.1).
+// (RFC 6121, section 4.5.1), unless the program has said so itself, with words of
+// its own perhaps.
 func (s *session) sayGoodbye() {
+	if !s.available.Load() {
+		return
+	}
 	p, err := (&stanza.Presence{Type: stanza.TypeUnavailable}).Stanza()
 	if err == nil {
 		s.conn.TrySend(p) // if there is no room, the end of the stream says it
@@ -179,7 +185,11 @@ func (s *session) LocalAddr() jid.JID { return s.addr }
 
 // Send sends on this stream.
 func (s *session) Send(ctx context.Context, st *stanza.Stanza) error {
-	return s.sent(ctx, s.conn.Send(ctx, s.outgoing(st)))
+	err := s.conn.Send(ctx, s.outgoing(st))
+	if err == nil && st.Kind == stanza.KindPresence && st.To.IsZero() {
+		s.available.Store(st.Type == stanza.TypeAvailable)
+	}
+	return s.sent(ctx, err)
 }
 
 // sent puts an error of the stream into the words of Senders. Nothing was

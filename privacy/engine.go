@@ -174,6 +174,40 @@ func (e *Engine) read(ctx context.Context, n *entry) (*Lists, error) {
 	return &l, nil
 }
 
+// Answer is [Engine.ErrorFor], but it knows why the stanza has not passed. Where
+// that is a block of XEP-0191, an item of the default list that denies an address
+// everything, messages are answered with service-unavailable also if
+// Config.Refusal is [Silent]: "for message stanzas, the server SHOULD return an
+// error, which SHOULD be <service-unavailable/>" (XEP-0191, section 3.3). The
+// arguments are those of Allow.
+func (e *Engine) Answer(ctx context.Context, account, session, other jid.JID, st *stanza.Stanza, outbound bool) *stanza.Error {
+	answer := e.ErrorFor(st, outbound)
+	if answer == nil && !outbound && st.Kind == stanza.KindMessage && st.Type != stanza.TypeError &&
+		e.isBlocked(ctx, account.Bare(), session, other) {
+		return stanza.NewError(stanza.ServiceUnavailable, "")
+	}
+	return answer
+}
+
+// isBlocked reports whether the default list, if that is in force, blocks an
+// address.
+func (e *Engine) isBlocked(ctx context.Context, account, session, other jid.JID) bool {
+	n, lists, err := e.load(ctx, account)
+	if err != nil {
+		return false
+	}
+	l := lists.byDefault()
+	if l == nil || lists.inForce(n.session(session)) != l {
+		return false
+	}
+	for i := range l.Items {
+		if it := &l.Items[i]; it.Type != ByJID || Covers(it.JID, other) {
+			return it.isBlock() // the first that matches, or may match, decides
+		}
+	}
+	return false
+}
+
 // ErrorFor returns what the sender of a stanza is answered that Allow has not
 // let pass, nil if nothing.
 //

@@ -148,5 +148,5 @@ func (u *user) judge(ctx context.Context, session, other jid.JID, k privacy.Kind
 	case ok:
 		return false, nil
 	}
-	return true, u.srv.privacy.ErrorFor(st, out)
+	return true, u.srv.privacy.Answer(ctx, u.account, session, other, st, out)
 }

@@ -39,8 +39,10 @@ func TestPrivacyEnforced(t *testing.T) {
 		juliet.use("default", "no")
 		juliet.send("</stream:stream>")
 		juliet.expectEnd()
-		romeo.send("<message to='juliet@localhost'><body>1</body></message><presence type='subscribe' to='juliet@localhost'/>")
-		wantNone(t, romeo.drain(), "error")
+		romeo.send("<message to='juliet@localhost' id='m'><body>1</body></message><presence type='subscribe' to='juliet@localhost'/>")
+		got := romeo.drain()
+		wantInOrder(t, got, "<message type='error' id='m'", "<service-unavailable") // an address that is denied everything is blocked
+		wantNone(t, got, "<presence")
 		juliet = interested(t, s, "juliet", "r0m30", "balcony")
 		wantNone(t, juliet.drain(), "<body>", "subscribe")
 	})
@@ -128,7 +130,7 @@ func TestBlocking(t *testing.T) {
 	wantInOrder(t, romeo.drain(), "<presence type='unavailable' to='romeo@localhost' from='juliet@localhost/balcony'")
 
 	romeo.send("<message to='juliet@localhost/balcony' id='m'><body>1</body></message><iq type='get' id='q' to='juliet@localhost/balcony'><q xmlns='urn:q'/></iq>")
-	wantInOrder(t, romeo.drain(), "<iq type='error' id='q'", "<service-unavailable")
+	wantInOrder(t, romeo.drain(), "<message type='error' id='m'", "<service-unavailable", "<iq type='error' id='q'", "<service-unavailable")
 	wantNone(t, juliet.drain(), "<body>1</body>", "urn:q")
 	juliet.send("<message to='romeo@localhost' id='o'><body>2</body></message>")
 	juliet.expect("<message type='error' id='o'", "<not-acceptable", "<blocked xmlns='urn:xmpp:blocking:errors'/>")

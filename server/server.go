@@ -240,7 +240,7 @@ func (s *Server) IsServer() bool { return true }
 func (s *Server) Features(at jid.JID) []string {
 	own := s.privacy.Features(at)
 	if at.Local() == "" && s.cfg.Accounts != nil {
-		own = append(own, register.NS)
+		own = append(own, register.NS, "msgoffline") // XEP-0160, section 5
 	}
 	return describe.Features(own, s.cfg.Extensions, at)
 }

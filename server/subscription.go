@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/presence"
@@ -80,8 +81,12 @@ func (s *Server) takeSubscription(ctx context.Context, h *host, st *stanza.Stanz
 	if blocked, _ := u.blocks(ctx, jid.JID{}, st); blocked {
 		return
 	}
-	if err := u.takeSubscription(ctx, st); err != nil {
+	err := u.takeSubscription(ctx, st)
+	if refusal, ok := errors.AsType[*stanza.Error](err); ok {
+		s.bounce(st, refusal) // there is no room for the request
+	} else if err != nil {
 		s.log.Error("subscription", "type", st.Type, "from", st.From, "to", st.To, "err", err)
+		s.bounce(st, stanza.InternalServerError)
 	}
 }
 

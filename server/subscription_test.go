@@ -206,6 +206,14 @@ func TestBadSubscriptions(t *testing.T) {
 		juliet.send("<presence type='subscribe' to='x@nowhere.example' id='far'/>")
 		juliet.expect("<presence type='error' id='far' to='juliet@localhost'", "<remote-server-not-found")
 	})
+	t.Run("R6121-3.1.2-2 to a user who has no room", func(t *testing.T) {
+		_, juliet, romeo := pair(t, func(c *server.Config) { c.RosterLimits.Items = 1 })
+		romeo.send("<iq type='set' id='f'><query xmlns='jabber:iq:roster'><item jid='a@b'/></query></iq>")
+		romeo.drain()
+		juliet.send("<presence type='subscribe' to='romeo@localhost' id='full'/>")
+		wantInOrder(t, juliet.drain(), "<presence type='error' id='full' to='juliet@localhost' from='romeo@localhost'", "<resource-constraint")
+		wantNone(t, romeo.drain(), "subscribe")
+	})
 	t.Run("to a user who does not exist", func(t *testing.T) {
 		juliet.send("<presence type='subscribe' to='nobody@localhost'/>")
 		wantNone(t, juliet.drain(), "type='error'", "type='unsubscribed'", "type='subscribed'")

@@ -15,8 +15,9 @@ import (
 // been running, and about its accounts what it knows by the presence that they
 // left; but only to who may see the presence: "Last Activity information MAY be
 // divulged only to those entities that have permission to view the user's
-// presence" (XEP-0012, section 8). It answers everybody else with forbidden,
-// whether there is such an account or not.
+// presence" (XEP-0012, section 8). It answers everybody else with forbidden; of
+// accounts that do not exist the server itself says service-unavailable (RFC 6121,
+// section 8.5.1).
 //
 // A server must treat a question to a full address in the same way before it
 // gives it to the client (section 4); that is not done here.
