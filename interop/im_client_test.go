@@ -430,48 +430,11 @@ func sorted(jids []jid.JID) []string {
 
 // register makes an account, on a stream that does not log in.
 func (s *clientStage) register(ctx context.Context, a arguments) error {
-	account := jid.MustParse(a.one("jid"))
-	tr, err := (&stream.Dialer{Addr: s.server.Addr, Mode: stream.DialSTARTTLS}).Dial(ctx, account.Domain())
-	if err != nil {
-		return err
-	}
-	name := xml.Name{Space: "http://jabber.org/features/iq-register", Local: "register"}
-	stay := func(context.Context, *stream.Conn, stanza.Element) (stream.Outcome, error) {
-		return stream.Outcome{State: stream.Ready}, nil
-	}
-	header := stream.Header{To: account.DomainJID(), Version: stream.V1}
-	conn, err := stream.Initiate(ctx, tr, stream.Config{}, header, []stream.Feature{
-		stream.StartTLS(&tls.Config{RootCAs: s.server.CA.Pool}),
-		{Name: name, Needs: stream.Secure, Negotiate: stay},
+	return client.Register(ctx, client.Config{
+		JID: jid.MustParse(a.one("jid")), Password: a.one("password"),
+		Dialer: &stream.Dialer{Addr: s.server.Addr, Mode: stream.DialSTARTTLS},
+		TLS:    &tls.Config{RootCAs: s.server.CA.Pool},
 	})
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	return register.Register(ctx, newcomer{conn}, account.DomainJID(),
-		register.Field{Name: "username", Value: account.Local()}, register.Field{Name: "password", Value: a.one("password")})
-}
-
-// newcomer is who has a stream and no account: it asks one thing at a time.
-type newcomer struct{ *stream.Conn }
-
-func (newcomer) LocalAddr() jid.JID { return jid.JID{} }
-
-func (n newcomer) Do(ctx context.Context, iq *stanza.Stanza) (*stanza.Stanza, error) {
-	h := iq.Header
-	h.ID = "newcomer"
-	if err := n.Send(ctx, iq.With(h)); err != nil {
-		return nil, err
-	}
-	for {
-		st, _, err := n.Next()
-		if err != nil {
-			return nil, err
-		}
-		if st != nil && st.Kind == stanza.KindIQ && st.ID == h.ID {
-			return st, st.Err()
-		}
-	}
 }
 
 // commands are what clients can be told, with the helpers of the packages.

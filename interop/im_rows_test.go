@@ -684,23 +684,9 @@ juliet/balcony: presence from=@romeo/orchard type=unavailable status='To Mantua'
 > romeo/orchard logout
 ok
 romeo/orchard: disconnected
-? Prosody client: the client takes its leave once more, and it hands that on
-ok
-romeo/orchard: disconnected
-juliet/balcony: presence from=@romeo/orchard type=unavailable
-? ejabberd client: the client takes its leave once more, and it hands that on
-ok
-romeo/orchard: disconnected
-juliet/balcony: presence from=@romeo/orchard type=unavailable
 > juliet/balcony last to=@romeo
 ok
 last seconds=few status='To Mantua'
-? Prosody client: the last leave counts
-ok
-last seconds=few
-? ejabberd client: the last leave counts
-ok
-last seconds=few
 > paris/court last to=@romeo
 error condition=forbidden
 ? ejabberd: RFC 6120 has subscription-required for it, XEP-0012 section 4 forbidden

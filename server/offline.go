@@ -47,7 +47,7 @@ func (s *Server) keep(ctx context.Context, h *host, st *stanza.Stanza) {
 	defer h.release(u)
 	u.arrivals.Lock()
 	defer u.arrivals.Unlock()
-	if done, _ := s.toMostAvailable(ctx, h, st); done {
+	if s.toMostAvailable(ctx, h, st) {
 		return
 	}
 	max := s.cfg.MaxOffline

@@ -131,6 +131,8 @@ func TestBlocking(t *testing.T) {
 
 	romeo.send("<message to='juliet@localhost/balcony' id='m'><body>1</body></message><iq type='get' id='q' to='juliet@localhost/balcony'><q xmlns='urn:q'/></iq>")
 	wantInOrder(t, romeo.drain(), "<message type='error' id='m'", "<service-unavailable", "<iq type='error' id='q'", "<service-unavailable")
+	romeo.send("<message to='juliet@localhost' id='bare'><body>1</body></message>")
+	wantInOrder(t, romeo.drain(), "<message type='error' id='bare'", "<service-unavailable")
 	wantNone(t, juliet.drain(), "<body>1</body>", "urn:q")
 	juliet.send("<message to='romeo@localhost' id='o'><body>2</body></message>")
 	juliet.expect("<message type='error' id='o'", "<not-acceptable", "<blocked xmlns='urn:xmpp:blocking:errors'/>")

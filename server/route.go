@@ -123,7 +123,7 @@ func (s *Server) toAccount(ctx context.Context, by *session, h *host, st *stanza
 	case stanza.TypeHeadline:
 		s.toAllAvailable(ctx, h, st)
 	default:
-		if done, _ := s.toMostAvailable(ctx, h, st); !done {
+		if !s.toMostAvailable(ctx, h, st) {
 			s.toAbsent(ctx, h, st)
 		}
 	}
@@ -165,10 +165,12 @@ func (s *Server) toAbsent(ctx context.Context, h *host, st *stanza.Stanza) {
 
 // toMostAvailable delivers to the resource with the highest priority that is
 // not negative; among equals to the one that came last. One that does not take
-// the stanza is passed over. done is false if the account is as good as absent;
-// blocked says that privacy lists are why nobody has got it.
-func (s *Server) toMostAvailable(ctx context.Context, h *host, st *stanza.Stanza) (done, blocked bool) {
+// the stanza is passed over. If privacy lists are why nobody has got it the
+// sender is answered as they say. done is false if the account is as good as
+// absent.
+func (s *Server) toMostAvailable(ctx context.Context, h *host, st *stanza.Stanza) (done bool) {
 	var tried map[*session]bool
+	var answer *stanza.Error
 	for {
 		var best *session
 		highest := int8(0)
@@ -177,13 +179,18 @@ func (s *Server) toMostAvailable(ctx context.Context, h *host, st *stanza.Stanza
 				best, highest = sess, p
 			}
 		}
+		if best == nil {
+			if answer != nil {
+				s.bounce(st, answer)
+			}
+			return done
+		}
+		blocked, why := best.user.blocks(ctx, best.jid, st)
 		switch {
-		case best == nil:
-			return blocked, blocked
-		case !best.accepts(ctx, st):
-			blocked = true
+		case blocked:
+			done, answer = true, why
 		case best.deliver(st):
-			return true, false
+			return true
 		}
 		if tried == nil {
 			tried = make(map[*session]bool)
