@@ -45,7 +45,8 @@ func (c *Client) stayConnected(ctx, base context.Context) (*session, error) {
 	var r retry
 	for {
 		s, err := c.connect(ctx, base, r.redirect)
-		if err == nil {
+		ended := err == nil // or there was no session
+		if ended {
 			begin := time.Now()
 			if err = s.wait(ctx); err == nil {
 				return s, nil
@@ -54,8 +55,8 @@ func (c *Client) stayConnected(ctx, base context.Context) (*session, error) {
 				r = retry{}
 			}
 		}
-		if ctx.Err() != nil {
-			return nil, nil
+		if ctx.Err() != nil && !(ended && r.hopeless(err)) {
+			return nil, nil // else the session had ended for good before
 		}
 		if r.follow(err) && c.cfg.Dial == nil {
 			c.cfg.Log.Info("redirected", slog.String("to", r.redirect))
