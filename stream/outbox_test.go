@@ -217,6 +217,9 @@ func TestBatch(t *testing.T) {
 	for i := range n {
 		c.Send(t.Context(), message(i))
 	}
+	for end := time.Now().Add(10 * time.Second); writers() == 0 && time.Now().Before(end); {
+		runtime.Gosched() // it is about to begin
+	}
 	if w := writers(); w != 1 {
 		t.Errorf("%d goroutines to write", w)
 	}
