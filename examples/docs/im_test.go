@@ -221,6 +221,27 @@ func TestIMMessages(t *testing.T) {
 	}
 }
 
+// enroll makes an account, unless it is there.
+func enroll(ctx context.Context, cfg client.Config) error {
+	err := client.Register(ctx, cfg)
+	if err != nil && !errors.Is(err, stanza.Conflict) { // there is such an account already
+		return err
+	}
+	return nil
+}
+
+func TestEnroll(t *testing.T) {
+	s := xmpptest.NewServer(t, func(c *server.Config) { c.Registration = &register.Server{Open: true} })
+	cfg := s.ClientConfig("juliet", nil)
+	cfg.JID = jid.MustParse("benvolio@example.org")
+	for range 2 {
+		if err := enroll(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Start(cfg)
+}
+
 // keepEverything is a server that keeps everything in one file.
 func keepEverything(ctx context.Context, dir string) (*server.Server, func() error, error) {
 	db, err := sql.Open(ctx, sql.Config{Path: filepath.Join(dir, "etherx.db")})
