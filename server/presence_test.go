@@ -35,6 +35,7 @@ func TestBroadcast(t *testing.T) {
 	t.Run("R3921-5.1.1-2 R3921-5.1.1-3 initial presence goes to contacts and to the own resources", func(t *testing.T) {
 		romeo.drain()
 		second := interested(t, s, "juliet", "r0m30", "second")
+		second.drain()
 		wantInOrder(t, romeo.drain(), "<presence to='romeo@localhost' from='juliet@localhost/second'")
 		wantInOrder(t, juliet.drain(), "<presence to='juliet@localhost/balcony' from='juliet@localhost/second'")
 		second.nc.Close()
