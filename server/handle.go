@@ -39,7 +39,10 @@ func (sess *session) handle(st *stanza.Stanza) (handedOver bool, err error) {
 			sess.refuse(st, bad)
 			return false, nil
 		}
-		return false, sess.handlePresence(st)
+		if st.To.IsZero() && !isSubscription(st.Type) {
+			sess.setPresence(sess.ctx, st)
+			return false, nil
+		}
 	}
 	if blocked, answer := sess.user.forbids(sess.ctx, sess.jid, st); blocked {
 		if answer != nil {
@@ -47,35 +50,26 @@ func (sess *session) handle(st *stanza.Stanza) (handedOver bool, err error) {
 		}
 		return false, nil
 	}
+	if st.Kind == stanza.KindPresence {
+		sess.sendPresence(sess.ctx, st)
+		return false, nil
+	}
 	return sess.srv.route(sess.ctx, sess, st), nil
 }
 
-// handlePresence takes a presence: for everybody, about a subscription, or for
-// one entity.
-func (sess *session) handlePresence(st *stanza.Stanza) error {
-	ctx := sess.ctx
-	if st.To.IsZero() && !isSubscription(st.Type) {
-		sess.setPresence(ctx, st)
-		return nil
-	}
-	if blocked, answer := sess.user.forbids(ctx, sess.jid, st); blocked {
-		if answer != nil {
-			sess.refuse(st, answer)
-		}
-		return nil
-	}
+// sendPresence takes a presence that is about a subscription, or for one entity.
+func (sess *session) sendPresence(ctx context.Context, st *stanza.Stanza) {
 	switch {
 	case isSubscription(st.Type):
 		sess.subscription(ctx, st)
-		return nil
+		return
 	case st.Type == stanza.TypeAvailable || st.Type == stanza.TypeUnavailable:
 		if err := sess.directPresence(ctx, st); err != nil {
 			sess.refuse(st, err)
-			return nil
+			return
 		}
 	}
 	sess.srv.route(ctx, sess, st)
-	return nil
 }
 
 // maxAttributes bounds, in bytes, what a stanza's header has beside addresses. It

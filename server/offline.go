@@ -50,11 +50,7 @@ func (s *Server) keep(ctx context.Context, h *host, st *stanza.Stanza) {
 	if s.toMostAvailable(ctx, h, st) {
 		return
 	}
-	max := s.cfg.MaxOffline
-	if max == 0 {
-		max = DefaultMaxOffline
-	}
-	err := s.stores.Offline.Add(context.WithoutCancel(ctx), u.account, st, time.Now(), max)
+	err := s.stores.Offline.Add(context.WithoutCancel(ctx), u.account, st, time.Now(), s.cfg.MaxOffline)
 	if err == nil {
 		return
 	}
@@ -67,33 +63,20 @@ func (s *Server) keep(ctx context.Context, h *host, st *stanza.Stanza) {
 }
 
 // arrive makes the session available for messages, with those first that were
-// stored before.
+// stored before. Until then what comes is stored behind them. The senders of that
+// wait for u.arrivals, so nothing waits for the client while it is held: one that
+// reads slowly is handed its messages without it, and then what came meanwhile.
 func (sess *session) arrive(ctx context.Context, st *stanza.Stanza) {
-	u := sess.user
-	u.arrivals.Lock()
-	defer u.arrivals.Unlock()
-	var ids []int64
-	for m, err := range sess.srv.stores.Offline.Messages(ctx, u.account) {
-		if err != nil {
-			sess.srv.log.Error("offline messages", "account", u.account, "err", err)
-			break
-		}
-		if u.isHanded(m.ID) {
-			continue // another session is getting it
-		}
-		if !sess.hand(ctx, m) {
-			break
-		}
-		ids = append(ids, m.ID)
+	wait := func(st *stanza.Stanza) error { return sess.conn.Send(ctx, st) }
+	for !sess.arriveNow(ctx, st) {
+		sess.handStored(ctx, wait)
 	}
-	sess.swapPresence(st)
-	if len(ids) == 0 {
+	sess.mu.Lock()
+	waiting := len(sess.stored) > 0
+	sess.mu.Unlock()
+	if !waiting {
 		return
 	}
-	u.setHanded(ids, true)
-	sess.mu.Lock()
-	sess.stored = append(sess.stored, ids...)
-	sess.mu.Unlock()
 	sess.srv.wg.Add(1) // the session's own count is still there
 	go func() {
 		defer sess.srv.wg.Done()
@@ -103,17 +86,48 @@ func (sess *session) arrive(ctx context.Context, st *stanza.Stanza) {
 	}()
 }
 
-// hand queues a stored message for the client.
-func (sess *session) hand(ctx context.Context, m offline.Message) bool {
+// arriveNow is arrive if there is room for all that is stored.
+func (sess *session) arriveNow(ctx context.Context, st *stanza.Stanza) bool {
+	sess.user.arrivals.Lock()
+	defer sess.user.arrivals.Unlock()
+	if sess.handStored(ctx, sess.conn.TrySend) == stream.ErrOutboxFull {
+		return false
+	}
+	sess.swapPresence(st)
+	return true
+}
+
+// handStored hands out the stored messages that no session is getting yet, and
+// returns the error of send, if there is one; one of the store is only logged.
+func (sess *session) handStored(ctx context.Context, send func(*stanza.Stanza) error) error {
+	for m, err := range sess.srv.stores.Offline.Messages(ctx, sess.account) {
+		if err != nil {
+			sess.srv.log.Error("offline messages", "account", sess.account, "err", err)
+			return nil
+		}
+		if !sess.user.claim(m.ID) {
+			continue // another session is getting it
+		}
+		if err := send(sess.delayed(m)); err != nil {
+			sess.user.unclaim(m.ID)
+			return err
+		}
+		sess.mu.Lock()
+		sess.stored = append(sess.stored, m.ID)
+		sess.mu.Unlock()
+	}
+	return nil
+}
+
+// delayed returns a stored message with its time.
+func (sess *session) delayed(m offline.Message) *stanza.Stanza {
 	old := sess.conn.Received().Version == (stream.Version{})
 	st, err := delay.Stamp(m.Stanza, delay.Delay{From: sess.host.jid, Stamp: m.At, Reason: "Offline Storage"}, old)
 	if err != nil {
 		sess.srv.log.Error("offline message", "account", sess.account, "err", err)
-		return true // it will never be better
+		return m.Stanza // late, but there
 	}
-	ctx, cancel := context.WithTimeout(ctx, slowTimeout)
-	defer cancel()
-	return sess.conn.Send(ctx, st) == nil
+	return st
 }
 
 // forget deletes the stored messages that the session has got: when they have
@@ -129,5 +143,5 @@ func (sess *session) forget() {
 	if err := sess.srv.stores.Offline.Delete(context.WithoutCancel(sess.ctx), sess.account, ids...); err != nil {
 		sess.srv.log.Error("offline messages", "account", sess.account, "err", err)
 	}
-	sess.user.setHanded(ids, false)
+	sess.user.unclaim(ids...)
 }

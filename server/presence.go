@@ -151,7 +151,7 @@ func (sess *session) directPresence(ctx context.Context, st *stanza.Stanza) erro
 			return nil
 		}
 	}
-	if _, ok := sess.directed[st.To]; !ok && full(len(sess.directed), sess.srv.cfg.MaxDirected, DefaultMaxDirected) {
+	if _, ok := sess.directed[st.To]; !ok && full(len(sess.directed), sess.srv.cfg.MaxDirected) {
 		return stanza.NewError(stanza.ResourceConstraint, "too many entities have got directed presence")
 	}
 	if sess.directed == nil {

@@ -85,7 +85,7 @@ func (sess *session) setRoster(ctx context.Context, st *stanza.Stanza) error {
 	u.changes.Lock()
 	defer u.changes.Unlock()
 	e, err := u.change(ctx, item.JID, func(e *roster.Entry, n int) error {
-		if e.IsEmpty() && full(n, limits.Items, roster.DefaultItems) {
+		if e.IsEmpty() && full(n, limits.Items) {
 			return stanza.NewError(stanza.ResourceConstraint, "the roster is full")
 		}
 		e.Apply(item)
@@ -183,14 +183,8 @@ func (sess *session) answer(st *stanza.Stanza, payloads ...any) error {
 	return nil
 }
 
-// full reports whether n has reached a limit that is max, def if that is 0, and
-// none if it is negative.
-func full(n, max, def int) bool {
-	if max == 0 {
-		max = def
-	}
-	return max >= 0 && n >= max
-}
+// full reports whether n has reached a limit; a negative one is none.
+func full(n, max int) bool { return max >= 0 && n >= max }
 
 // presenceStanza makes a presence without content.
 func presenceStanza(t stanza.Type, from, to jid.JID) *stanza.Stanza {

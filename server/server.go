@@ -212,7 +212,8 @@ func (s *Server) setDefaults() {
 	for _, d := range []struct {
 		v   *int
 		def int
-	}{{&c.MaxConns, DefaultMaxConns}, {&c.MaxResources, DefaultMaxResources}, {&c.Rate, DefaultRate}, {&c.Burst, DefaultBurst}} {
+	}{{&c.MaxConns, DefaultMaxConns}, {&c.MaxResources, DefaultMaxResources}, {&c.Rate, DefaultRate}, {&c.Burst, DefaultBurst},
+		{&c.MaxOffline, DefaultMaxOffline}, {&c.MaxDirected, DefaultMaxDirected}, {&c.RosterLimits.Items, roster.DefaultItems}} {
 		if *d.v == 0 {
 			*d.v = d.def
 		}

@@ -174,11 +174,22 @@ func (sess *session) leave() {
 	sess.host.unbind(sess)
 	sess.conn.Close()
 	for _, st := range sess.conn.Unsent() {
-		sess.srv.Route(sess.srv.ctx, st)
+		if !isStale(st) {
+			sess.srv.Route(sess.srv.ctx, st)
+		}
 	}
 	sess.forget()
 	sess.srv.privacy.SessionDown(sess.jid)
 	sess.host.release(sess.user)
+}
+
+// isStale reports whether a stanza that was not written says nothing to anybody
+// else: presence, which may not be true any more and which the account's other
+// resources have got, like a headline, already. A request for a subscription is
+// stored until it is answered.
+func isStale(st *stanza.Stanza) bool {
+	return st.Kind == stanza.KindPresence ||
+		st.Kind == stanza.KindMessage && st.Type == stanza.TypeHeadline && st.To.IsBare()
 }
 
 // kick closes the stream with an error, in order if the client takes part.

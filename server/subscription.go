@@ -54,7 +54,7 @@ func (u *user) changeOutbound(ctx context.Context, st *stanza.Stanza) (effect pr
 	defer u.changes.Unlock()
 	limits := u.srv.cfg.RosterLimits
 	e, err := u.change(ctx, st.To, func(e *roster.Entry, n int) error {
-		if e.IsEmpty() && full(n, limits.Items, roster.DefaultItems) {
+		if e.IsEmpty() && full(n, limits.Items) {
 			return stanza.NewError(stanza.ResourceConstraint, "the roster is full")
 		}
 		before := *e
@@ -122,7 +122,7 @@ func (u *user) recordSubscription(ctx context.Context, st *stanza.Stanza) (prese
 		before := *e
 		effect = presence.Inbound(e, kept)
 		// Strangers leave the user a quarter of the roster.
-		if before.IsEmpty() && !e.IsEmpty() && full(n+n/3, limits.Items, roster.DefaultItems) {
+		if before.IsEmpty() && !e.IsEmpty() && full(n+n/3, limits.Items) {
 			return stanza.NewError(stanza.ResourceConstraint, "too many requests wait")
 		}
 		return unchanged(&before, e)
@@ -132,7 +132,8 @@ func (u *user) recordSubscription(ctx context.Context, st *stanza.Stanza) (prese
 	}
 	if effect.Deliver {
 		for _, sess := range u.list() {
-			if sess.isAvailable() || st.Type != stanza.TypeSubscribe && sess.interested.Load() {
+			wants := sess.isAvailable() || st.Type != stanza.TypeSubscribe && sess.interested.Load()
+			if wants && sess.accepts(ctx, st) {
 				sess.deliver(st)
 			}
 		}

@@ -178,25 +178,26 @@ func (u *user) isSilent(contact jid.JID) bool {
 	return ok
 }
 
-// setHanded notes that a session is getting stored messages, or has got them.
-func (u *user) setHanded(ids []int64, handed bool) {
+// claim notes that a session is getting a stored message, and reports whether
+// none was.
+func (u *user) claim(id int64) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if _, ok := u.handed[id]; ok {
+		return false
+	}
 	if u.handed == nil {
 		u.handed = make(map[int64]struct{})
 	}
-	for _, id := range ids {
-		if handed {
-			u.handed[id] = struct{}{}
-		} else {
-			delete(u.handed, id)
-		}
-	}
+	u.handed[id] = struct{}{}
+	return true
 }
 
-func (u *user) isHanded(id int64) bool {
-	u.mu.RLock()
-	defer u.mu.RUnlock()
-	_, ok := u.handed[id]
-	return ok
+// unclaim notes that stored messages have been got, or not.
+func (u *user) unclaim(ids ...int64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, id := range ids {
+		delete(u.handed, id)
+	}
 }

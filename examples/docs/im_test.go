@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/etherx-go/xmpp"
@@ -44,7 +45,7 @@ func imServer(t *testing.T) *xmpptest.Server {
 	})
 }
 
-// until asks until the answer is yes.
+// until asks until the answer is yes. It is for a synctest bubble.
 func until(t *testing.T, what string, yes func() bool) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); !yes(); time.Sleep(time.Millisecond) {
@@ -143,37 +144,39 @@ func remember(ctx context.Context, bot *client.Client) (int, error) {
 }
 
 func TestIM(t *testing.T) {
-	s := imServer(t)
-	ctx := t.Context()
-	nurse := s.ClientConfig("nurse/kitchen", nil)
-	contacts(&nurse)
-	s.Start(nurse)
-	cfg := s.ClientConfig("juliet/balcony", nil)
-	items, there := contacts(&cfg)
-	bot := s.Start(cfg)
-	who := jid.MustParse("nurse@example.org")
-	if err := befriend(ctx, bot, who); err != nil {
-		t.Fatal(err)
-	}
-	until(t, "the subscription is not mutual", func() bool {
-		it, _ := items.Item(who)
-		return it.Subscription == roster.Both && len(there.Of(who)) == 1
+	synctest.Test(t, func(t *testing.T) {
+		s := imServer(t)
+		ctx := t.Context()
+		nurse := s.ClientConfig("nurse/kitchen", nil)
+		contacts(&nurse)
+		s.Start(nurse)
+		cfg := s.ClientConfig("juliet/balcony", nil)
+		items, there := contacts(&cfg)
+		bot := s.Start(cfg)
+		who := jid.MustParse("nurse@example.org")
+		if err := befriend(ctx, bot, who); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "the subscription is not mutual", func() bool {
+			it, _ := items.Item(who)
+			return it.Subscription == roster.Both && len(there.Of(who)) == 1
+		})
+		if name, err := card(ctx, bot, who); name != "unknown" && err == nil {
+			t.Errorf("the card says %q", name)
+		}
+		if got, err := questions(ctx, bot, who); !strings.Contains(got, "true") || !strings.Contains(got, "Etherx") || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+		if v, err := remember(ctx, bot); v != 11 || err != nil {
+			t.Errorf("%d, %v", v, err)
+		}
+		if err := hide(ctx, bot); err != nil {
+			t.Error(err)
+		}
+		if err := block(ctx, bot, jid.MustParse("tybalt@example.org")); err != nil {
+			t.Error(err)
+		}
 	})
-	if name, err := card(ctx, bot, who); name != "unknown" && err == nil {
-		t.Errorf("the card says %q", name)
-	}
-	if got, err := questions(ctx, bot, who); !strings.Contains(got, "true") || !strings.Contains(got, "Etherx") || err != nil {
-		t.Errorf("%q, %v", got, err)
-	}
-	if v, err := remember(ctx, bot); v != 11 || err != nil {
-		t.Errorf("%d, %v", v, err)
-	}
-	if err := hide(ctx, bot); err != nil {
-		t.Error(err)
-	}
-	if err := block(ctx, bot, jid.MustParse("tybalt@example.org")); err != nil {
-		t.Error(err)
-	}
 }
 
 func TestIMMessages(t *testing.T) {
