@@ -118,6 +118,17 @@ func (o *Originating) Result(p Packet) (Outcome, error) {
 	return Outcome{}, ErrRole
 }
 
+// Authorize makes a pair [Valid] that the peer has authorized otherwise: by SASL
+// EXTERNAL, or because it asked itself for the inverse on a bidirectional stream
+// (XEP-0288, section 2.2). The errors are [ErrPair], [ErrRefused], [ErrLimit] and
+// [ErrClosed].
+func (o *Originating) Authorize(pair Pair) error {
+	if o.closed {
+		return ErrClosed
+	}
+	return o.pairs.authorize(pair, o.MaxPairs)
+}
+
 func (o *Originating) fail(pair Pair) Outcome {
 	o.pairs.move(pair, failed)
 	return Outcome{Pair: pair, State: None, Bounce: stanza.RemoteServerTimeout}

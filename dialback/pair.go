@@ -102,6 +102,23 @@ func (t *pairs) move(p Pair, e event) {
 	}
 }
 
+// authorize makes a pair Valid without a request of its own.
+func (t *pairs) authorize(p Pair, maxPairs int) error {
+	switch state := t.state[p]; {
+	case !p.isDomains():
+		return ErrPair
+	case state == Refused:
+		return ErrRefused
+	case state == None && over(len(t.state), maxPairs, DefaultMaxPairs):
+		return ErrLimit
+	case state == None:
+		p = Pair{p.Local.Clone(), p.Remote.Clone()}
+		t.move(p, requested)
+	}
+	t.move(p, foundValid)
+	return nil
+}
+
 // full reports whether no further pair may be asked for.
 func (t *pairs) full(maxPending, maxPairs int) bool {
 	return over(t.pending, maxPending, DefaultMaxPending) || over(len(t.state), maxPairs, DefaultMaxPairs)

@@ -163,6 +163,18 @@ func (r *Receiving) Resolve(a Answer) (Reply, error) {
 	return r.fail(pair, &stanza.Error{Condition: a.cond}), nil
 }
 
+// Authorize makes a pair [Valid] because the peer has proved otherwise, as by
+// SASL EXTERNAL, that it speaks for the remote domain. A query that is pending
+// needs no answer any more. The errors are [ErrPair], [ErrRefused], [ErrLimit]
+// and [ErrClosed].
+func (r *Receiving) Authorize(pair Pair) error {
+	if r.ended {
+		return ErrClosed
+	}
+	delete(r.queries, pair)
+	return r.pairs.authorize(pair, r.MaxPairs)
+}
+
 // refuse tells that a key was invalid. "If no other valid domain pairs exist for
 // this connection [...], the Receiving Server SHOULD send a result with type
 // "invalid" and MUST close the XML stream"; otherwise it "MAY (instead of

@@ -147,6 +147,8 @@ type Conn struct {
 	readFailed bool
 	// cut: the negotiation is to end, all deadlines are over.
 	cut atomic.Bool
+	// raise: the limits of an authenticated peer hold from the next element on.
+	raise atomic.Bool
 }
 
 func newConn(tr Transport, cfg *Config, initiator bool) *Conn {
@@ -322,6 +324,9 @@ func (s *source) Read(p []byte) (int, error) {
 func (s *source) count(n int, err error) (int, error) {
 	if n > 0 {
 		s.c.activity.Add(1)
+	}
+	if s.c.raise.Load() && s.c.raise.Swap(false) {
+		s.c.sc.SetLimits(s.c.limits(s.c.cfg.MaxStanza))
 	}
 	return n, err
 }

@@ -81,7 +81,14 @@ type Header struct {
 	// draft-miller-xmpp-core-02, section 5.1.1. An initiator sets it for an
 	// old server only; in the answer it follows the peer's header.
 	OldSASL bool
+	// Dialback: the header declares the namespace of Server Dialback for the
+	// prefix db, which says that the sender speaks it (XEP-0220, section 2.4.1).
+	// It is for streams between servers.
+	Dialback bool
 }
+
+// nsDialback is the namespace of XEP-0220.
+const nsDialback = "jabber:server:dialback"
 
 // appendXML appends the header's start tag with an XML declaration before it.
 // The prefix is always "stream": some old peers know no other.
@@ -95,6 +102,9 @@ func (h *Header) appendXML(dst []byte) []byte {
 	dst = append(dst, " xmlns:stream='"+NS+"'"...)
 	if h.OldSASL {
 		dst = append(dst, " xmlns:sasl='"+NSOldSASL+"'"...)
+	}
+	if h.Dialback {
+		dst = append(dst, " xmlns:db='"+nsDialback+"'"...)
 	}
 	for _, a := range []struct{ name, value string }{
 		{"from", h.From.String()}, {"to", h.To.String()}, {"id", h.ID},
@@ -141,6 +151,7 @@ func parseHeader(t *xmltok.Tag) (Header, error) {
 	}
 	for _, b := range t.Bindings {
 		h.OldSASL = h.OldSASL || string(b.URI) == NSOldSASL
+		h.Dialback = h.Dialback || string(b.URI) == nsDialback
 	}
 	return h, bad
 }

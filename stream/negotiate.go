@@ -31,6 +31,10 @@ type Feature struct {
 	// offered. Negotiate then gets the zero Element.
 	Implied bool
 
+	// Unoffered: Negotiate is called, with the zero Element, also if the peer
+	// does not offer the feature.
+	Unoffered bool
+
 	// The feature is offered, looked at and served only in a state that has
 	// all of Needs and none of Not.
 	Needs, Not State
@@ -162,9 +166,9 @@ func (f *Feature) requestedBy(n xml.Name) bool {
 	return slices.Contains(f.Requests, n)
 }
 
-// Initiate opens a stream with the header h, whose from is sent only once the
-// stream is Secure (RFC 6120, section 4.7.1), and negotiates features, in the
-// order of the list, until the stream is Ready. The error is a
+// Initiate opens a stream with the header h, whose from, if it is a client's, is
+// sent only once the stream is Secure (RFC 6120, section 4.7.1), and negotiates
+// features, in the order of the list, until the stream is Ready. The error is a
 // [*NegotiationError], or what a feature or the peer said; the transport is
 // closed then. When ctx ends the error is its cause.
 func Initiate(ctx context.Context, tr Transport, cfg Config, h Header, features []Feature) (*Conn, error) {
@@ -223,7 +227,7 @@ func overdue(ctx context.Context, err error) error {
 }
 
 func (c *Conn) initiateOnce(ctx context.Context, h Header, features []Feature) (restart bool, err error) {
-	if c.State()&Secure == 0 {
+	if c.State()&Secure == 0 && h.Content == stanza.NSClient {
 		h.From = jid.JID{}
 	}
 	c.sent, c.opened = h, true
@@ -250,7 +254,7 @@ func (c *Conn) initiateOnce(ctx context.Context, h Header, features []Feature) (
 	for i := range features {
 		f := &features[i]
 		el := find(offered, f)
-		if f.Negotiate == nil || el.IsZero() && !(implied && f.Implied) || c.State()&f.Not != 0 {
+		if f.Negotiate == nil || el.IsZero() && !f.Unoffered && !(implied && f.Implied) || c.State()&f.Not != 0 {
 			continue
 		}
 		name := f.Name
@@ -411,7 +415,19 @@ func (c *Conn) acceptOnce(ctx context.Context, open func(*Conn, Header) (Header,
 	if err := c.say(b); err != nil {
 		return false, err
 	}
+	if c.State()&Authenticated != 0 && !c.waits(features) {
+		// "If the <features/> element contains only voluntary-to-negotiate
+		// features", the peer may go on to stanzas (RFC 6120, section 4.3.5), as
+		// servers do after SASL.
+		c.reach(Outcome{State: Ready})
+		return false, nil
+	}
 	return c.serve(ctx, features)
+}
+
+// waits reports whether the peer can ask for some of the features.
+func (c *Conn) waits(features []Feature) bool {
+	return slices.ContainsFunc(features, func(f Feature) bool { return f.Serve != nil && f.usable(c.State()) })
 }
 
 // answer makes h the header to answer with.
@@ -503,6 +519,16 @@ func (c *Conn) unexpected(in Incoming) error {
 	}
 	n := in.Element.Name()
 	return newError(UnsupportedStanzaType, fmt.Sprintf("{%.100s}%.100s is not expected here", n.Space, n.Local))
+}
+
+// Reach adds to what the negotiation has reached, after the stream is Ready: a
+// peer may be authenticated later, as by dialback. From then on its stanzas may be
+// larger.
+func (c *Conn) Reach(s State) {
+	c.state.Or(uint32(s))
+	if s&Authenticated != 0 {
+		c.raise.Store(true) // the scanner is the reader's
+	}
 }
 
 // reach adds what a feature has reached. The stanzas of an authenticated peer
