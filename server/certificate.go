@@ -111,3 +111,14 @@ func selfSigned(domains []string) (certPEM, keyPEM []byte, err error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), nil
 }
+
+// leafOf returns the certificate itself, without those that vouch for it.
+func leafOf(crt *tls.Certificate) (*x509.Certificate, error) {
+	switch {
+	case crt.Leaf != nil:
+		return crt.Leaf, nil
+	case len(crt.Certificate) == 0:
+		return nil, errors.New("server: an empty certificate")
+	}
+	return x509.ParseCertificate(crt.Certificate[0])
+}

@@ -15,16 +15,12 @@ func (sess *session) handle(st *stanza.Stanza) (handedOver bool, err error) {
 	if err := sess.stamp(st); err != nil {
 		return false, err
 	}
-	if len(st.ID)+len(st.Type)+len(st.Lang) > maxAttributes {
-		sess.refuse(st, stanza.NewError(stanza.PolicyViolation, "the attributes of the stanza are too long"))
+	if bad := check(st); bad != nil {
+		sess.refuse(st, bad)
 		return false, nil
 	}
 	switch st.Kind {
 	case stanza.KindIQ:
-		if bad := checkIQ(st); bad != nil {
-			sess.refuse(st, bad)
-			return false, nil
-		}
 		if st.To.IsZero() {
 			st.To = sess.account // the server answers for the account
 		}
@@ -35,10 +31,6 @@ func (sess *session) handle(st *stanza.Stanza) (handedOver bool, err error) {
 			st.To = sess.account
 		}
 	case stanza.KindPresence:
-		if bad := checkPresence(st); bad != nil {
-			sess.refuse(st, bad)
-			return false, nil
-		}
 		if st.To.IsZero() && !isSubscription(st.Type) {
 			sess.setPresence(sess.ctx, st)
 			return false, nil
@@ -101,6 +93,32 @@ func isSubscription(t stanza.Type) bool {
 	return false
 }
 
+// takeRemote takes a stanza of another server, whose addresses have been checked,
+// by a stream that its goroutine is.
+func (s *Server) takeRemote(ctx context.Context, by reader, st *stanza.Stanza) (handedOver bool) {
+	if bad := check(st); bad != nil {
+		if isAnswerable(st) {
+			s.route(s.ctx, nil, st.ErrorReply(bad))
+		}
+		return false
+	}
+	return s.route(ctx, by, st)
+}
+
+// check says what is wrong with a stanza, whoever has sent it; nil if it is
+// right.
+func check(st *stanza.Stanza) error {
+	switch {
+	case len(st.ID)+len(st.Type)+len(st.Lang) > maxAttributes:
+		return stanza.NewError(stanza.PolicyViolation, "the attributes of the stanza are too long")
+	case st.Kind == stanza.KindIQ:
+		return checkIQ(st)
+	case st.Kind == stanza.KindPresence:
+		return checkPresence(st)
+	}
+	return nil
+}
+
 // checkIQ checks the rules of RFC 6120, section 8.2.3.
 func checkIQ(st *stanza.Stanza) error {
 	n := st.ElementCount()
@@ -135,7 +153,7 @@ func checkPresence(st *stanza.Stanza) error {
 // refuse answers a stanza of this client with an error, unless it is one that
 // must not be answered so.
 func (sess *session) refuse(st *stanza.Stanza, err error) {
-	if st.Type == stanza.TypeError || st.Kind == stanza.KindIQ && st.Type == stanza.TypeResult {
+	if !isAnswerable(st) {
 		return
 	}
 	e := st.ErrorReply(err)
@@ -144,6 +162,12 @@ func (sess *session) refuse(st *stanza.Stanza, err error) {
 		e.From = sess.host.jid
 	}
 	sess.deliver(e)
+}
+
+// isAnswerable reports whether a stanza may be answered with an error: one that is
+// an answer itself may not (RFC 6120, section 8.3.1).
+func isAnswerable(st *stanza.Stanza) bool {
+	return st.Type != stanza.TypeError && !(st.Kind == stanza.KindIQ && st.Type == stanza.TypeResult)
 }
 
 // handleCore adds the handlers of what every server does.

@@ -42,7 +42,7 @@ func (sess *session) open(c *stream.Conn, in stream.Header) (stream.Header, []st
 // bound is called just before the client learns its address: from then on it
 // can be reached, and is told when the server stops.
 func (sess *session) bound() {
-	sess.srv.setSession(sess.cn, sess)
+	sess.srv.setConn(sess.cn, sess.conn)
 	sess.active.Store(true)
 }
 
@@ -121,11 +121,7 @@ func (s *Server) certificate(c *stream.Conn) *x509.Certificate {
 	if s.cfg.TLS == nil || len(s.cfg.TLS.Certificates) != 1 || s.cfg.TLS.GetCertificate != nil {
 		return nil
 	}
-	crt := s.cfg.TLS.Certificates[0]
-	if crt.Leaf != nil || len(crt.Certificate) == 0 {
-		return crt.Leaf
-	}
-	leaf, err := x509.ParseCertificate(crt.Certificate[0])
+	leaf, err := leafOf(&s.cfg.TLS.Certificates[0])
 	if err != nil {
 		return nil
 	}

@@ -24,15 +24,17 @@ func (s *Server) Route(ctx context.Context, st *stanza.Stanza) error {
 }
 
 // route finds the recipient by the domain of to (RFC 6120, sections 10.4 and
-// 10.5). by is the session whose goroutine this is, nil if it is none;
+// 10.5). by is the stream whose goroutine this is, nil if it is none;
 // handedOver is true if that goroutine must not read on.
-func (s *Server) route(ctx context.Context, by *session, st *stanza.Stanza) (handedOver bool) {
+func (s *Server) route(ctx context.Context, by reader, st *stanza.Stanza) (handedOver bool) {
 	if svc := s.services.find(st.To); svc != nil {
 		svc.deliver(st)
 		return false
 	}
 	h := s.hosts[st.To.Domain()]
 	switch {
+	case h == nil && s.fed != nil:
+		s.fed.route(ctx, st)
 	case h == nil:
 		s.bounce(st, stanza.RemoteServerNotFound)
 	case st.To.Local() == "":
@@ -112,7 +114,7 @@ func (sess *session) answersTo(ctx context.Context, st *stanza.Stanza) bool {
 
 // toAccount delivers a message or an iq to a bare address (RFC 6121, section
 // 8.5.2). An iq is answered by the server on behalf of the account.
-func (s *Server) toAccount(ctx context.Context, by *session, h *host, st *stanza.Stanza) (handedOver bool) {
+func (s *Server) toAccount(ctx context.Context, by reader, h *host, st *stanza.Stanza) (handedOver bool) {
 	if st.Kind == stanza.KindIQ {
 		return s.iqToAccount(ctx, by, h, st)
 	}
@@ -131,7 +133,7 @@ func (s *Server) toAccount(ctx context.Context, by *session, h *host, st *stanza
 }
 
 // iqToAccount lets the server answer for an account, if there is one.
-func (s *Server) iqToAccount(ctx context.Context, by *session, h *host, st *stanza.Stanza) (handedOver bool) {
+func (s *Server) iqToAccount(ctx context.Context, by reader, h *host, st *stanza.Stanza) (handedOver bool) {
 	if st.Type.IsRequest() && st.From.Bare() != st.To {
 		if !s.hasAccount(ctx, st.To) {
 			s.bounceMoved(ctx, st)
@@ -213,7 +215,7 @@ func (s *Server) toAllAvailable(ctx context.Context, h *host, st *stanza.Stanza)
 // toServer gives a stanza to the server itself: replies to who waits for them,
 // requests to the handlers. Messages to a domain find nobody; presence to one
 // is dropped.
-func (s *Server) toServer(ctx context.Context, by *session, st *stanza.Stanza) (handedOver bool) {
+func (s *Server) toServer(ctx context.Context, by reader, st *stanza.Stanza) (handedOver bool) {
 	switch {
 	case st.Kind != stanza.KindIQ:
 		s.bounce(st, stanza.ServiceUnavailable)

@@ -117,6 +117,10 @@ type Config struct {
 	// 6121, section 4.3.2).
 	ProbeDomains []string
 
+	// Federation is how the server talks with others. nil: it does not, and who
+	// writes to another domain gets <remote-server-not-found/>.
+	Federation *Federation
+
 	// Lang is the server's language, for the stream header. Default "en".
 	Lang string
 	// Extensions are attached in this order.
@@ -143,19 +147,22 @@ type Server struct {
 	closing   bool
 	listeners map[net.Listener]struct{}
 	conns     map[*connection]struct{}
-	wg        sync.WaitGroup // one for each connection
+	clients   sync.WaitGroup // one for each connection of a client
+	servers   sync.WaitGroup // one for each of a server
 
 	services services
 	stores   Stores
 	privacy  *privacy.Engine
 
 	registration *register.Server
+	fed          *federation // nil: none
 }
 
-// connection is one that ServeConn serves, from its first byte to its last.
+// connection is one that was accepted, from its first byte to its last.
 type connection struct {
-	tr   stream.Transport
-	sess *session // once it is negotiated
+	tr     stream.Transport
+	server bool         // it comes from another server
+	conn   *stream.Conn // once it is negotiated
 }
 
 // New makes a server. It serves nothing yet.
@@ -195,6 +202,11 @@ func New(cfg Config) (*Server, error) {
 	s.pending = pending.New(s.main.jid)
 	s.stores = cfg.Stores.withDefaults()
 	s.privacy = s.makePrivacy()
+	fed, err := s.makeFederation()
+	if err != nil {
+		return nil, err
+	}
+	s.fed = fed
 	s.handleCore()
 	if err := s.privacy.Attach(s); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
@@ -414,51 +426,96 @@ func (s *Server) addConn(cn *connection) error {
 		return stream.ResourceConstraint
 	}
 	s.conns[cn] = struct{}{}
-	s.wg.Add(1)
+	s.group(cn).Add(1)
 	return nil
+}
+
+func (s *Server) group(cn *connection) *sync.WaitGroup {
+	if cn.server {
+		return &s.servers
+	}
+	return &s.clients
+}
+
+// setConn notes what a connection is shut down by.
+func (s *Server) setConn(cn *connection, c *stream.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cn.conn = c
+}
+
+// setTransport notes what has become of a connection with the TLS handshake.
+func (s *Server) setTransport(cn *connection, tr stream.Transport) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cn.tr = tr
 }
 
 func (s *Server) removeConn(cn *connection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, cn)
-	s.wg.Done()
+	s.group(cn).Done()
 }
 
 // Shutdown stops the server in order: it accepts nothing more, closes every
-// stream with <system-shutdown/>, and waits until all have ended. When ctx ends
-// before, the rest is closed hard and the error is that of ctx.
+// stream with <system-shutdown/>, those of clients first, and waits until all have
+// ended and what was on its way to other servers is there. When ctx ends before,
+// the rest is closed hard and the error is that of ctx.
 func (s *Server) Shutdown(ctx context.Context) error {
 	conns := s.stopAccepting()
-	for _, cn := range conns {
-		go s.shutdownConn(ctx, cn)
-	}
-	done := make(chan struct{})
-	go func() {
-		s.wg.Wait()
-		close(done)
-	}()
-	var err error
-	select {
-	case <-done:
+	s.shutdownConns(ctx, conns, false)
+	err := wait(ctx, &s.clients)
+	if err == nil {
 		err = s.drainServices(ctx)
-	case <-ctx.Done():
-		err = ctx.Err()
+	}
+	if err == nil && s.fed != nil {
+		s.fed.shutdown(ctx)
+		s.shutdownConns(ctx, conns, true)
+		err = wait(ctx, &s.servers)
 	}
 	s.Close()
-	<-done
+	s.clients.Wait()
+	s.servers.Wait()
+	if s.fed != nil {
+		s.fed.wg.Wait()
+	}
 	return err
+}
+
+// wait waits for a group. The error is that of ctx, if it ends before.
+func wait(ctx context.Context, wg *sync.WaitGroup) error {
+	done := make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// shutdownConns ends the streams of clients, or of other servers.
+func (s *Server) shutdownConns(ctx context.Context, conns []*connection, servers bool) {
+	for _, cn := range conns {
+		if cn.server == servers {
+			go s.shutdownConn(ctx, cn)
+		}
+	}
 }
 
 func (s *Server) shutdownConn(ctx context.Context, cn *connection) {
 	s.mu.Lock()
-	sess := cn.sess
+	conn, tr := cn.conn, cn.tr
 	s.mu.Unlock()
-	if sess == nil {
-		cn.tr.Close() // nothing is lost: nobody is logged in on it
+	if conn == nil {
+		tr.Close() // nothing is lost: nobody is known to be on it
 		return
 	}
-	sess.conn.Shutdown(ctx, &stream.Error{Condition: stream.SystemShutdown})
+	conn.Shutdown(ctx, &stream.Error{Condition: stream.SystemShutdown})
 }
 
 // Close stops the server at once: all listeners and connections are closed.
@@ -466,13 +523,23 @@ func (s *Server) Close() error {
 	conns := s.stopAccepting()
 	s.cancel()
 	for _, cn := range conns {
-		cn.tr.Close()
+		s.closeConn(cn)
+	}
+	if s.fed != nil {
+		s.fed.close()
 	}
 	s.pending.FailAll(xmpp.ErrClosed)
 	for _, svc := range s.services.all() {
 		svc.Close()
 	}
 	return nil
+}
+
+func (s *Server) closeConn(cn *connection) {
+	s.mu.Lock()
+	tr := cn.tr
+	s.mu.Unlock()
+	tr.Close()
 }
 
 func (s *Server) stopAccepting() []*connection {

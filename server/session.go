@@ -106,12 +106,6 @@ func asPanicError(v any) *xmpp.PanicError {
 	return &xmpp.PanicError{Value: v, Stack: debug.Stack()}
 }
 
-func (s *Server) setSession(cn *connection, sess *session) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	cn.sess = sess
-}
-
 // read handles what the client sends until the stream ends, or until a handler
 // has handed reading over to another goroutine because it waits for a reply.
 func (sess *session) read() {

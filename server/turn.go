@@ -2,12 +2,15 @@ package server
 
 import "sync"
 
-// turn is a session's goroutine while it runs a handler. A handler that waits
+// reader is a stream whose goroutine handles what it reads.
+type reader interface{ read() }
+
+// turn is a stream's goroutine while it runs a handler. A handler that waits
 // for a reply with Do hands the reading of the stream over to a new goroutine
 // first: the reply may come on this very stream. So a handler may call Do at
 // any depth, and a session costs no second goroutine as long as none does.
 type turn struct {
-	by *session // nil: the goroutine is not a session's
+	by reader // nil: the goroutine is not a stream's
 
 	mu       sync.Mutex
 	over     bool // reading has been handed over

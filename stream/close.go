@@ -70,9 +70,11 @@ func isOrderly(err error) bool {
 // waits until the peer has closed its side, and closes the connection. When ctx
 // ends before, the connection is closed at once and the error is that of ctx;
 // when the connection fails before all is written, the error says why. Another
-// goroutine must be calling Next meanwhile.
+// goroutine must be calling Next meanwhile. On a managed stream the peer is asked
+// to acknowledge what it has got, so that nothing is unacked that it has handled.
 func (c *Conn) Shutdown(ctx context.Context, reason *Error) error {
 	defer c.Close()
+	c.askAtEnd()
 	c.sendEnd(reason)
 	if err := c.flush(ctx); err != nil {
 		return err

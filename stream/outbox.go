@@ -17,7 +17,8 @@ var ErrClosed = errors.New("stream: closed")
 // waits for it already.
 var ErrOutboxFull = errors.New("stream: outbox is full")
 
-// item is what waits to be written: a stanza, or other bytes.
+// item is what waits to be written: a stanza, or other bytes. The zero item is
+// where an acknowledgement goes, see [Conn.Ack].
 type item struct {
 	st  *stanza.Stanza
 	raw string
@@ -44,7 +45,7 @@ func (it *item) appendXML(dst []byte, frameNS string) []byte {
 type outbox struct {
 	mu      sync.Mutex
 	queue   []item
-	bytes   int           // in queue and in the batch being written
+	bytes   int           // in queue, in the batch being written, and kept in acks
 	limit   int           // of bytes; negative: none
 	writing bool          // there is a writer
 	final   bool          // what is queued last ends the stream
@@ -52,6 +53,7 @@ type outbox struct {
 	space   chan struct{} // closed when there is room, or none any more; nil unless somebody waits
 	idle    chan struct{} // closed when the writer ends; nil unless somebody waits
 	unsent  []item        // what was not written when err was set
+	acks    *acks         // nil: the stream is not managed
 }
 
 // priority says how an item is taken.
@@ -65,7 +67,8 @@ const (
 
 // put adds an item and reports whether the caller has become the writer, and
 // must call [Conn.write] or start a goroutine that does. When the outbox is
-// full the error is ErrOutboxFull, with a channel to wait on.
+// full the error is ErrOutboxFull, with a channel to wait on; the caller may have
+// become the writer then too.
 func (o *outbox) put(it item, p priority) (writer bool, room <-chan struct{}, err error) {
 	n := it.size()
 	o.mu.Lock()
@@ -81,33 +84,50 @@ func (o *outbox) put(it item, p priority) (writer bool, room <-chan struct{}, er
 		if o.space == nil {
 			o.space = make(chan struct{})
 		}
-		return false, o.space, ErrOutboxFull
+		return o.nudge(), o.space, ErrOutboxFull
 	}
-	o.queue = append(o.queue, it)
-	o.bytes += n
+	if o.acks != nil {
+		n += o.acks.queueing(&it, p)
+	}
 	if p == last {
 		o.final = true
 		wake(&o.space)
 	}
-	writer = !o.writing
-	o.writing = true
-	return writer, nil, nil
+	return o.add(it, n), nil, nil
 }
 
-// take returns the next batch to the writer; ok is false if there is none and
-// the writer has ended.
-func (o *outbox) take(spare []item) (batch []item, ok bool) {
+// add queues an item of n bytes, and reports whether the caller has become the
+// writer.
+func (o *outbox) add(it item, n int) (writer bool) {
+	o.queue = append(o.queue, it)
+	o.bytes += n
+	writer = !o.writing
+	o.writing = true
+	return writer
+}
+
+// take returns the next batch to the writer, empty if there is nothing to write
+// but a request for acknowledgement; ok is false if there is none and the writer
+// has ended. The stanzas of the batch that count begin at from; it is negative
+// if the stream is not managed.
+func (o *outbox) take(spare []item) (batch []item, from int, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.queue) == 0 || o.err != nil {
+		if o.due(true) {
+			return spare, 0, true
+		}
 		if len(o.queue) == 0 && cap(o.queue) < cap(spare) {
 			o.queue = spare
 		}
 		o.end()
-		return nil, false
+		return nil, 0, false
 	}
 	batch, o.queue = o.queue, spare
-	return batch, true
+	if o.acks == nil {
+		return batch, -1, true
+	}
+	return batch, o.acks.taking(len(batch)), true
 }
 
 // end takes note that the writer ends. A queue that was once long is not kept by
@@ -124,7 +144,7 @@ func (o *outbox) end() {
 	wake(&o.idle)
 }
 
-// wrote accounts for n bytes that have been written.
+// wrote accounts for n bytes that have been written and are not kept.
 func (o *outbox) wrote(n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -133,14 +153,19 @@ func (o *outbox) wrote(n int) {
 }
 
 // abandon ends the writer with an error; the items of its batch that it has not
-// written come before those that are queued.
-func (o *outbox) abandon(err error, unwritten []item) {
+// written come before those that are queued. The last back of the stanzas that
+// were kept are among them.
+func (o *outbox) abandon(err error, unwritten []item, back int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.err == nil {
 		o.err = err
 	}
 	o.unsent = append(o.unsent, unwritten...)
+	if o.acks != nil {
+		o.acks.takeBack(back)
+		o.acks.disarm()
+	}
 	o.end()
 	wake(&o.space)
 }
@@ -153,21 +178,29 @@ func (o *outbox) fail(err error) {
 	if o.err == nil {
 		o.err = err
 	}
+	if o.acks != nil {
+		o.acks.disarm()
+	}
 	if !o.writing {
 		o.end()
 	}
 	wake(&o.space)
 }
 
-// takeUnsent waits for the writer to end and returns what it has left.
-func (o *outbox) takeUnsent() []item {
-	o.mu.Lock()
-	failed := o.err != nil
-	o.mu.Unlock()
-	if !failed {
-		return nil
+// broken reports whether the outbox has failed; if so, its writer has ended.
+func (o *outbox) broken() bool {
+	if _, err := o.status(); err == nil {
+		return false
 	}
 	<-o.drained()
+	return true
+}
+
+// takeUnsent waits for the writer to end and returns what it has left.
+func (o *outbox) takeUnsent() []item {
+	if !o.broken() {
+		return nil
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	u := o.unsent
@@ -229,11 +262,11 @@ func (c *Conn) write() {
 	}()
 	var spare []item
 	for {
-		batch, ok := c.out.take(spare)
+		batch, from, ok := c.out.take(spare)
 		if !ok {
 			return
 		}
-		if !c.writeBatch(batch, bufp) {
+		if !c.writeBatch(batch, from, bufp) {
 			return
 		}
 		clear(batch)
@@ -241,44 +274,91 @@ func (c *Conn) write() {
 	}
 }
 
-func (c *Conn) writeBatch(batch []item, bufp *[]byte) bool {
+func (c *Conn) writeBatch(batch []item, from int, bufp *[]byte) bool {
 	done := 0 // items before this one are written
 	size := 0 // of the items in the buffer
 	buf := (*bufp)[:0]
+	ok := true
 	for i := range batch {
 		at := len(buf)
+		size += batch[i].size()
+		if batch[i] == (item{}) {
+			batch[i].raw = c.out.answer()
+		}
 		buf = batch[i].appendXML(buf, c.frameNS)
 		if c.cfg.Trace != nil {
 			c.trace(true, buf[at:])
 		}
-		size += batch[i].size()
 		if len(buf) < writeChunk && i+1 < len(batch) {
 			continue
 		}
-		n, err := c.writeNow(buf)
-		if err != nil {
-			c.tr.Close() // wakes the reader
-			c.out.abandon(err, c.notWritten(batch[done:], n))
+		if buf, ok = c.writeItems(buf, batch[done:], i+1-done, size, from); !ok {
 			return false
 		}
-		c.out.wrote(size)
+		if from > 0 {
+			from = max(from-(i+1-done), 0)
+		}
 		buf, done, size = buf[:0], i+1, 0
 	}
+	if len(batch) == 0 { // there is but a request for acknowledgement
+		buf, ok = c.writeItems(buf, nil, 0, 0, from)
+	}
 	*bufp = buf
-	return true
+	return ok
 }
 
-// notWritten returns the items that are not whole among the first n bytes that
-// were written of them.
-func (c *Conn) notWritten(items []item, n int) []item {
+// writeItems writes buf, which holds the first n of the items, of this size
+// together. Those of them that count begin at from; none if it is negative. On a
+// managed stream a request for acknowledgement may be written behind them.
+func (c *Conn) writeItems(buf []byte, items []item, n, size, from int) ([]byte, bool) {
+	if from >= 0 {
+		kept, ask := c.out.keep(items[min(from, n):n], n == len(items))
+		size -= kept
+		if ask {
+			at := len(buf)
+			buf = append(buf, requestXML...)
+			c.trace(true, buf[at:])
+		}
+	}
+	if len(buf) == 0 {
+		return buf, true
+	}
+	written, err := c.writeNow(buf)
+	if err != nil {
+		c.tr.Close() // wakes the reader
+		whole := c.whole(items[:n], written)
+		back := 0
+		if from >= 0 {
+			back = stanzas(items[min(max(whole, from), n):n])
+		}
+		c.out.abandon(err, items[whole:], back)
+		return buf, false
+	}
+	c.out.wrote(size)
+	return buf, true
+}
+
+// stanzas counts those that are stanzas.
+func stanzas(items []item) (n int) {
+	for i := range items {
+		if items[i].st != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// whole returns how many of the items are whole among the first n bytes that were
+// written of them.
+func (c *Conn) whole(items []item, n int) int {
 	var buf []byte
 	for i := range items {
 		buf = items[i].appendXML(buf[:0], c.frameNS)
 		if n -= len(buf); n < 0 {
-			return items[i:]
+			return i
 		}
 	}
-	return nil
+	return len(items)
 }
 
 // writeNow writes b within the write timeout.
@@ -317,6 +397,13 @@ func (c *Conn) SendRaw(ctx context.Context, raw string) error {
 // there is no room. Safe for concurrent use.
 func (c *Conn) TrySend(st *stanza.Stanza) error {
 	_, err := c.tryPut(item{st: st}, ordinary)
+	return err
+}
+
+// TrySendRaw queues bytes that are not a stanza, as SendRaw does, without blocking;
+// the error is [ErrOutboxFull] if there is no room.
+func (c *Conn) TrySendRaw(raw string) error {
+	_, err := c.tryPut(item{raw: raw}, ordinary)
 	return err
 }
 
@@ -378,7 +465,8 @@ func (c *Conn) Flush(ctx context.Context) error {
 // stream failed or was closed, in order, once; nothing while the stream works.
 // It may wait a moment for a write that is being broken off. Whether a stanza
 // that was written has arrived is not known without stream management
-// (XEP-0198).
+// (XEP-0198): see [Conn.Unacked] for a managed stream, where what Unsent returns
+// comes behind.
 func (c *Conn) Unsent() []*stanza.Stanza {
 	var sts []*stanza.Stanza
 	for _, it := range c.out.takeUnsent() {

@@ -23,19 +23,25 @@ type Ejabberd struct {
 	// ClientCertificates asks clients for a certificate of the CA and offers
 	// SASL EXTERNAL.
 	ClientCertificates bool
+	// S2S has it federate; nil does not.
+	S2S *S2S
 }
 
 // Start starts ejabberd.
 func (c Ejabberd) Start(t testing.TB) *Server {
 	t.Helper()
 	dir := tempDir(t)
-	s := &Server{Name: "ejabberd", Domain: "localhost", Addr: freePort(t), TLSAddr: freePort(t), CA: NewCA(t)}
-	cert := s.CA.Server(t, s.Domain, AnonymousDomain)
+	s, cert := c.S2S.server(t, "ejabberd")
 	config := filepath.Join(dir, "ejabberd.yml")
 	writeFile(t, config, c.config(s, cert))
-	// Names are looked up in a table, never on the network.
+	// Names are looked up in a table or the test's DNS, never on the network.
 	inetrc := filepath.Join(dir, "inetrc")
-	writeFile(t, inetrc, "{lookup,[file]}.\n{host,{127,0,0,1},[\"localhost\"]}.\n")
+	lookup := "{lookup,[file]}.\n{host,{127,0,0,1},[\"localhost\"]}.\n"
+	if c.S2S != nil {
+		lookup = "{resolv_conf,\"\"}.\n{lookup,[file,dns]}.\n{nameserver,{127,0,0,1}," + portOf(c.S2S.DNS.Addr) + "}.\n" +
+			"{host,{127,0,0,1},[\"localhost\"]}.\n"
+	}
+	writeFile(t, inetrc, lookup)
 	give(t, dir, "ejabberd")
 	s.log = newLog(t, s.Name, filepath.Join(dir, "out")) // where the log goes too
 	s.command = command{
@@ -51,6 +57,9 @@ func (c Ejabberd) Start(t testing.TB) *Server {
 			"ERL_LIBS=" + ejabberdLibs(t), "ERL_INETRC=" + inetrc, "ERL_CRASH_DUMP=/dev/null",
 			"EJABBERD_CONFIG_PATH=" + config, "EJABBERD_LOG_PATH=" + filepath.Join(dir, "ejabberd.log"),
 			"EJABBERD_PID_PATH=" + filepath.Join(dir, "pid"),
+			// The addresses of a domain that has no services it looks up with
+			// getaddrinfo(3): that must end soon where nobody answers.
+			"RES_OPTIONS=timeout:1 attempts:1", "LOCALDOMAIN=",
 		},
 	}
 	s.onDisk = func(a Account) bool { return inDatabase(filepath.Join(dir, "db"), a) }
@@ -99,7 +108,12 @@ func (c Ejabberd) config(s *Server, cert Certificate) string {
 	if c.ClientCertificates {
 		verify = "true"
 	}
+	s2s, listener, modules := "s2s_access: none\n", "", ""
+	if c.S2S != nil {
+		s2s, listener, modules = c.S2S.ejabberd(s)
+	}
 	return strings.NewReplacer(
+		"@S2S@", s2s, "@LISTENER@", listener, "@MODULES@", modules,
 		"@PORT@", portOf(s.Addr), "@TLSPORT@", portOf(s.TLSAddr), "@DOMAIN@", s.Domain, "@ANON@", AnonymousDomain,
 		"@CERT@", cert.Both, "@CA@", s.CA.File, "@FORMAT@", format, "@OPTIONS@", options, "@VERIFY@", verify,
 	).Replace(ejabberdConfig)
@@ -127,12 +141,11 @@ listen:
     module: ejabberd_c2s
     tls: true
     tls_verify: @VERIFY@
-auth_method: internal
+@LISTENER@auth_method: internal
 @FORMAT@
 disable_sasl_mechanisms: []
 registration_timeout: infinity
-s2s_access: none
-host_config:
+@S2S@host_config:
   "@ANON@":
     auth_method: anonymous
     anonymous_protocol: sasl_anon
@@ -160,4 +173,30 @@ modules:
   mod_time: {}
   mod_vcard: {}
   mod_version: {}
+@MODULES@`
+
+// ejabberd returns the options, the listener and the modules of one that
+// federates.
+func (s *S2S) ejabberd(srv *Server) (options, listener, modules string) {
+	options = `s2s_access: all
+s2s_cafile: "` + srv.CA.File + `"
+s2s_dns_timeout: 3
+s2s_dns_retries: 1
+s2s_max_retry_delay: 1
+outgoing_s2s_timeout: 5
 `
+	modules = "  mod_muc:\n    host: " + srv.Rooms() + "\n    access: all\n    access_create: all\n"
+	dialback := "  mod_s2s_dialback: {}\n"
+	switch s.Trust {
+	case DialbackTLS:
+		options += "s2s_use_starttls: required\n"
+		modules += dialback
+	case DialbackPlain:
+		options += "s2s_use_starttls: false\n"
+		modules += dialback
+	case External:
+		options += "s2s_use_starttls: required\n"
+	}
+	listener = "  -\n    port: " + portOf(srv.S2SAddr) + "\n    ip: \"127.0.0.1\"\n    module: ejabberd_s2s_in\n"
+	return options, listener, modules
+}

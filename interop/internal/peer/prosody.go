@@ -23,14 +23,15 @@ type Prosody struct {
 	TLS12 bool
 	// Plaintext lets clients in without TLS and offers PLAIN there.
 	Plaintext bool
+	// S2S has it federate; nil does not.
+	S2S *S2S
 }
 
 // Start starts Prosody.
 func (c Prosody) Start(t testing.TB) *Server {
 	t.Helper()
 	dir := tempDir(t)
-	s := &Server{Name: "Prosody", Domain: "localhost", Addr: freePort(t), TLSAddr: freePort(t), CA: NewCA(t)}
-	cert := s.CA.Server(t, s.Domain, AnonymousDomain)
+	s, cert := c.S2S.server(t, "Prosody")
 	config := filepath.Join(dir, "prosody.cfg.lua")
 	writeFile(t, config, c.config(dir, s, cert))
 	give(t, dir, "prosody")
@@ -55,12 +56,49 @@ func (c Prosody) config(dir string, s *Server, cert Certificate) string {
 	if c.Plaintext {
 		plaintext = "true"
 	}
+	modules, federation, rooms := "", `modules_disabled = { "s2s", "limits" }`, ""
+	if c.S2S != nil {
+		modules, federation, rooms = c.S2S.prosody(s)
+	}
 	return strings.NewReplacer(
-		"@DIR@", dir, "@PORT@", portOf(s.Addr), "@TLSPORT@", portOf(s.TLSAddr),
+		"@MODULES@", modules, "@FEDERATION@", federation, "@ROOMS@", rooms, "@DIR@", dir, "@PORT@", portOf(s.Addr), "@TLSPORT@", portOf(s.TLSAddr),
 		"@CERT@", cert.Cert, "@KEY@", cert.Key, "@DOMAIN@", s.Domain, "@ANON@", AnonymousDomain,
 		"@AUTH@", authentication, "@HASH@", hash, "@PROTOCOL@", protocol, "@PLAINTEXT@", plaintext,
 	).Replace(prosodyConfig)
 }
+
+// prosody returns the names of the modules, the options and the component of a
+// Prosody that federates.
+func (s *S2S) prosody(srv *Server) (modules, options, rooms string) {
+	modules = `"s2s", "s2s_bidi", "dialback", "stanza_debug", `
+	switch s.Trust {
+	case DialbackTLS:
+		options = "s2s_require_encryption = true\n"
+	case DialbackPlain:
+		options = "s2s_require_encryption = false\ns2s_allow_encryption = false\n"
+	case External:
+		modules = strings.Replace(modules, `"dialback", `, "", 1)
+		options = "s2s_require_encryption = true\ns2s_secure_auth = true\n"
+	}
+	replacer := strings.NewReplacer(
+		"@S2SPORT@", portOf(srv.S2SAddr), "@CA@", srv.CA.File, "@DNSPORT@", portOf(s.DNS.Addr), "@ROOMS@", srv.Rooms(),
+	)
+	return modules, options + replacer.Replace(prosodyS2S), replacer.Replace(prosodyRooms)
+}
+
+const prosodyS2S = `modules_disabled = { "limits" }
+s2s_interfaces = { "127.0.0.1" }
+s2s_ports = { @S2SPORT@ }
+s2s_ssl = { cafile = "@CA@" }
+use_ipv6 = false
+unbound = { resolvconf = false, hoststxt = false, forward = { "127.0.0.1@@DNSPORT@" } }
+`
+
+const prosodyRooms = `
+Component "@ROOMS@" "muc"
+	muc_room_locking = false
+	restrict_room_creation = false
+`
 
 // Everything that a public server offers to clients, and no connection to the
 // world.
@@ -76,22 +114,22 @@ interfaces = { "127.0.0.1" }
 c2s_interfaces = { "127.0.0.1" }
 c2s_ports = { @PORT@ }
 c2s_direct_tls_ports = { @TLSPORT@ }
-s2s_ports = {}
 http_ports = {}
 https_ports = {}
 
 modules_enabled = {
 	"c2s", "saslauth", "tls", "iq", "message", "presence", "roster", "disco", "ping", "register_ibr",
 	"offline", "smacks", "carbons", "csi_simple", "blocklist", "private", "vcard_legacy", "pep", "mam",
-	"version", "time", "lastactivity", "uptime", "user_account_management",
+	"version", "time", "lastactivity", "uptime", "user_account_management", @MODULES@
 }
-modules_disabled = { "s2s", "limits" }
 
 c2s_require_encryption = not @PLAINTEXT@
 allow_unencrypted_plain_auth = @PLAINTEXT@
 allow_registration = true
 storage = "internal"
 ssl = { certificate = "@CERT@", key = "@KEY@", protocol = "@PROTOCOL@" }
+
+@FEDERATION@
 
 VirtualHost "@DOMAIN@"
 	authentication = "@AUTH@"
@@ -100,4 +138,4 @@ VirtualHost "@DOMAIN@"
 VirtualHost "@ANON@"
 	authentication = "anonymous"
 	allow_registration = false
-`
+@ROOMS@`

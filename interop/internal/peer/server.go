@@ -5,6 +5,7 @@ package peer
 import (
 	"context"
 	"fmt"
+	"net"
 	"testing"
 )
 
@@ -25,6 +26,8 @@ type Server struct {
 	// Addr and TLSAddr are the host:port of STARTTLS and of direct TLS
 	// (XEP-0368). They survive [Server.Restart].
 	Addr, TLSAddr string
+	// S2SAddr is the host:port for other servers, if it federates.
+	S2SAddr string
 	// CA signed the server's certificate.
 	CA *CA
 
@@ -52,7 +55,8 @@ func (s *Server) run(t testing.TB) {
 	}
 }
 
-// answers returns nil if both listeners negotiate TLS and announce SASL.
+// answers returns nil if both listeners negotiate TLS and announce SASL, and the
+// one for servers accepts.
 func (s *Server) answers(ctx context.Context) error {
 	for _, direct := range []bool{false, true} {
 		offer, err := s.probe(ctx, direct)
@@ -63,8 +67,18 @@ func (s *Server) answers(ctx context.Context) error {
 			return fmt.Errorf("no SASL mechanism among %v", offer.Secure)
 		}
 	}
-	return nil
+	if s.S2SAddr == "" {
+		return nil
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.S2SAddr)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
+
+// Rooms is the domain of its conference service, if it federates and has one.
+func (s *Server) Rooms() string { return "conference." + s.Domain }
 
 // Offer returns what the server offers over STARTTLS or direct TLS.
 func (s *Server) Offer(t testing.TB, direct bool) Offer {
@@ -142,3 +156,5 @@ func (s *Server) Restart(t testing.TB) {
 // Watch arranges that what the server logs from now on is shown if t fails. The
 // test that started it has that already; the subtests that share it call this.
 func (s *Server) Watch(t testing.TB) { s.log.show(t) }
+
+func (s *Server) LogFiles() []string { return s.log.files }

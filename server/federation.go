@@ -1,0 +1,381 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/etherx-go/xmpp/dialback"
+	"github.com/etherx-go/xmpp/jid"
+	"github.com/etherx-go/xmpp/stanza"
+	"github.com/etherx-go/xmpp/stream"
+)
+
+// Defaults of [Federation].
+const (
+	DefaultConnectTimeout  = 30 * time.Second
+	DefaultDialbackTimeout = 20 * time.Second
+	DefaultIdleTimeout     = 15 * time.Minute
+	DefaultCheckInterval   = time.Minute
+	DefaultRetryDelay      = 2 * time.Second
+	DefaultMaxRetryDelay   = 5 * time.Minute
+	DefaultMaxWaiting      = 1 << 20
+	DefaultMaxAllWaiting   = 64 << 20
+	DefaultMaxLinks        = 20_000
+	DefaultMaxDialing      = 256
+	DefaultServerRate      = 4 << 20
+	DefaultServerBurst     = 16 << 20
+)
+
+// Trust says what is taken as proof that a server speaks for a domain. The zero
+// Trust takes a certificate from an authority that the system trusts, and nothing
+// else.
+type Trust struct {
+	// Roots are the authorities whose certificates are believed. nil: those of
+	// the system.
+	Roots *x509.CertPool
+	// Dialback believes, where there is no such certificate, the server that the
+	// DNS names for the domain (XEP-0220). Who can forge the DNS, or sits in the
+	// way, can then speak for the domain. Most of the open network does without
+	// it; small servers with certificates that they have signed themselves need
+	// it. Without it dialback is not offered, not accepted and not used.
+	Dialback bool
+	// Plaintext goes without TLS where the other server has none. There are no
+	// certificates then, so it needs Dialback.
+	Plaintext bool
+}
+
+// Federation says how the server talks with others. Zero values are the safe
+// defaults.
+type Federation struct {
+	// Trust is what holds for every other server.
+	Trust
+	// Allow are the domains that there is traffic with, Deny those that there
+	// is none with. "*.example.org" is every domain below example.org, "*" is
+	// every domain. No Allow at all stands for every domain.
+	Allow, Deny []string
+	// Policy, if not nil, is asked about each pair of domains, of which one is
+	// this server's: it may change what is trusted, and an error refuses the
+	// pair. It is asked for each stream, and must be safe for concurrent use.
+	Policy func(pair dialback.Pair, t *Trust) error
+
+	// TLS has the certificates of this server's domains, which are shown in
+	// both directions: that one is taken which is for the domain that speaks.
+	// GetCertificate, if set, is asked by name. nil: Config.TLS. Who is trusted
+	// is not taken from here.
+	TLS *tls.Config
+	// Secret makes the keys of dialback. Servers that share a domain need the
+	// same one. nil: one of its own.
+	Secret *dialback.Secret
+
+	// Dialer finds other servers; its Service is set, and its TLSConfig. nil is
+	// the zero Dialer: the DNS.
+	Dialer *stream.Dialer
+	// Dial, if not nil, makes the connections in place of Dialer.
+	Dial func(ctx context.Context, pair dialback.Pair) (stream.Transport, error)
+
+	// Stream has the limits and timeouts of each stream. nil: Config.Stream.
+	Stream *stream.Config
+	// NoBidi uses each stream in one direction only (XEP-0288).
+	NoBidi bool
+	// NoAcks does without acknowledgements (XEP-0198).
+	NoAcks bool
+
+	// ConnectTimeout bounds how long it may take until a stream to another
+	// server can be used for stanzas. Default 30 s.
+	ConnectTimeout time.Duration
+	// DialbackTimeout bounds how long another server may take to say whether a
+	// key is right. Default 20 s.
+	DialbackTimeout time.Duration
+	// IdleTimeout is after how long without traffic a stream is closed.
+	// Default 15 minutes, negative: never.
+	IdleTimeout time.Duration
+	// CheckInterval is how often it is looked after a stream: one on which
+	// something was sent, and nothing came to show that it has arrived, is
+	// closed after two of them. Default one minute.
+	CheckInterval time.Duration
+	// RetryDelay is for how long nothing is tried after a server could not be
+	// reached, and MaxRetryDelay to what it grows, doubled each time. What is
+	// sent meanwhile is answered with the error at once. Defaults 2 s and 5
+	// minutes.
+	RetryDelay, MaxRetryDelay time.Duration
+
+	// MaxWaiting bounds the stanzas, in bytes, that wait for a stream between
+	// two domains, MaxAllWaiting those that wait for any. More are answered with
+	// <resource-constraint/>. Defaults 1 MiB and 64 MiB.
+	MaxWaiting, MaxAllWaiting int
+	// MaxLinks bounds the pairs of domains that there are outgoing streams
+	// for, or about to be. Default 20000.
+	MaxLinks int
+	// MaxDialing bounds the streams that are being opened at one time; others
+	// wait their turn, within ConnectTimeout. Default 256.
+	MaxDialing int
+	// Rate and Burst bound what another server may send on one stream, as those
+	// of [Config] do for clients. Defaults 4 MiB and 16 MiB.
+	Rate, Burst int
+}
+
+// federation is the part of a server that talks with others.
+type federation struct {
+	srv    *Server
+	cfg    Federation
+	stream stream.Config
+
+	dialing chan struct{} // a slot for each stream that is being opened
+
+	mu      sync.Mutex
+	closing bool
+	links   map[dialback.Pair]*link
+	waiting int                // bytes, of all links
+	wg      sync.WaitGroup     // one for each link that runs
+	peers   map[*peer]struct{} // all streams, in both directions
+}
+
+// makeFederation returns nil if there is none.
+func (s *Server) makeFederation() (*federation, error) {
+	if s.cfg.Federation == nil {
+		return nil, nil
+	}
+	f := &federation{srv: s, cfg: *s.cfg.Federation, links: make(map[dialback.Pair]*link), peers: make(map[*peer]struct{})}
+	f.setDefaults()
+	for _, d := range slices.Concat(f.cfg.Allow, f.cfg.Deny) {
+		if _, err := parseDomainPattern(d); err != nil {
+			return nil, fmt.Errorf("server: Federation: %w", err)
+		}
+	}
+	if f.cfg.Plaintext && !f.cfg.Dialback {
+		return nil, errors.New("server: Federation: Plaintext needs Dialback")
+	}
+	if f.cfg.TLS == nil && !f.cfg.Plaintext {
+		return nil, errors.New("server: Federation needs certificates: TLS is nil")
+	}
+	f.dialing = make(chan struct{}, f.cfg.MaxDialing)
+	return f, nil
+}
+
+func (f *federation) setDefaults() {
+	c := &f.cfg
+	for _, d := range []struct {
+		v   *time.Duration
+		def time.Duration
+	}{
+		{&c.ConnectTimeout, DefaultConnectTimeout}, {&c.DialbackTimeout, DefaultDialbackTimeout},
+		{&c.IdleTimeout, DefaultIdleTimeout}, {&c.CheckInterval, DefaultCheckInterval},
+		{&c.RetryDelay, DefaultRetryDelay}, {&c.MaxRetryDelay, DefaultMaxRetryDelay},
+	} {
+		if *d.v == 0 {
+			*d.v = d.def
+		}
+	}
+	for _, d := range []struct {
+		v   *int
+		def int
+	}{
+		{&c.MaxWaiting, DefaultMaxWaiting}, {&c.MaxAllWaiting, DefaultMaxAllWaiting}, {&c.MaxLinks, DefaultMaxLinks},
+		{&c.MaxDialing, DefaultMaxDialing}, {&c.Rate, DefaultServerRate}, {&c.Burst, DefaultServerBurst},
+	} {
+		if *d.v == 0 {
+			*d.v = d.def
+		}
+	}
+	if c.TLS == nil {
+		c.TLS = f.srv.cfg.TLS
+	}
+	if c.Secret == nil {
+		c.Secret = new(dialback.Secret)
+	}
+	if c.Dialer == nil {
+		c.Dialer = new(stream.Dialer)
+	}
+	f.stream = f.srv.cfg.Stream
+	if c.Stream != nil {
+		f.stream = *c.Stream
+	}
+	f.stream.Content = stanza.NSServer
+}
+
+// isLocal reports whether a domain is one of this server, or of a service in it.
+func (f *federation) isLocal(domain jid.JID) bool { return f.srv.isLocal(domain) }
+
+func (s *Server) isLocal(domain jid.JID) bool {
+	return s.hosts[domain.Domain()] != nil || s.services.find(domain) != nil
+}
+
+// trust returns what is trusted between two domains. The error says that there
+// is to be no traffic between them.
+func (f *federation) trust(pair dialback.Pair) (Trust, error) {
+	t := f.cfg.Trust
+	if !pair.Remote.IsZero() {
+		allowed := len(f.cfg.Allow) == 0 || matchesAny(f.cfg.Allow, pair.Remote)
+		if !allowed || matchesAny(f.cfg.Deny, pair.Remote) {
+			return t, &stanza.Error{Condition: stanza.NotAllowed, Type: stanza.Cancel, Text: "no communication with this domain is allowed"}
+		}
+		if f.cfg.Policy != nil {
+			if err := f.cfg.Policy(pair, &t); err != nil {
+				return t, err
+			}
+		}
+	}
+	t.Plaintext = t.Plaintext && t.Dialback
+	return t, nil
+}
+
+// matchesAny reports whether a domain is one of the list.
+func matchesAny(list []string, domain jid.JID) bool {
+	return slices.ContainsFunc(list, func(s string) bool {
+		p, err := parseDomainPattern(s)
+		return err == nil && p.matches(domain.Domain())
+	})
+}
+
+// domainPattern is a domain, or all below it.
+type domainPattern struct {
+	name  string // "" with below: all
+	below bool
+}
+
+func parseDomainPattern(s string) (domainPattern, error) {
+	if s == "*" {
+		return domainPattern{below: true}, nil
+	}
+	name, below := strings.CutPrefix(s, "*.")
+	j, err := jid.Parse(name)
+	if err != nil || !j.IsDomain() {
+		return domainPattern{}, fmt.Errorf("%q is not a domain", s)
+	}
+	return domainPattern{j.Domain(), below}, nil
+}
+
+func (p domainPattern) matches(domain string) bool {
+	switch {
+	case !p.below:
+		return domain == p.name
+	case p.name == "":
+		return true
+	}
+	return strings.HasSuffix(domain, "."+p.name)
+}
+
+// route sends a stanza to another server.
+func (f *federation) route(ctx context.Context, st *stanza.Stanza) {
+	pair := dialback.Pair{Local: st.From.DomainJID(), Remote: st.To.DomainJID()}
+	if !f.isLocal(pair.Local) {
+		f.srv.log.Warn("not sent: from is no domain of this server", "from", st.From, "to", st.To)
+		return
+	}
+	for {
+		l, err := f.link(pair)
+		if err != nil {
+			f.srv.bounce(st, err)
+			return
+		}
+		if l.send(ctx, st) {
+			return
+		}
+	}
+}
+
+// link returns the link for a pair of domains, which it makes if there is none.
+func (f *federation) link(pair dialback.Pair) (*link, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.links[pair] != nil:
+		return f.links[pair], nil
+	case f.closing:
+		return nil, &stanza.Error{Type: stanza.Wait, Condition: stanza.RemoteServerTimeout, Text: "this server is shutting down"}
+	case len(f.links) >= f.cfg.MaxLinks:
+		return nil, &stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceConstraint, Text: "too many other servers"}
+	}
+	pair = dialback.Pair{Local: pair.Local.Clone(), Remote: pair.Remote.Clone()}
+	l := &link{fed: f, pair: pair}
+	f.links[pair] = l
+	return l, nil
+}
+
+// reserve takes room for n bytes that wait, of all that there is.
+func (f *federation) reserve(n int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.waiting+n > f.cfg.MaxAllWaiting {
+		return false
+	}
+	f.waiting += n
+	return true
+}
+
+func (f *federation) unreserve(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.waiting -= n
+}
+
+// add registers a stream; it fails if the server is closing.
+func (f *federation) add(p *peer) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closing {
+		return false
+	}
+	f.peers[p] = struct{}{}
+	return true
+}
+
+func (f *federation) remove(p *peer) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.peers, p)
+}
+
+// shutdown stops in order: what waits has until ctx ends to be sent, and then every
+// stream that was opened here is closed.
+func (f *federation) shutdown(ctx context.Context) {
+	for _, l := range f.allLinks() {
+		select {
+		case <-l.wait():
+		case <-ctx.Done():
+		}
+	}
+	var wg sync.WaitGroup
+	for _, p := range f.stopOpening() {
+		wg.Go(func() { p.conn.Shutdown(ctx, &stream.Error{Condition: stream.SystemShutdown}) })
+	}
+	wg.Wait()
+}
+
+// close ends everything at once.
+func (f *federation) close() {
+	for _, p := range f.stopOpening() {
+		p.conn.Close()
+	}
+	for _, l := range f.allLinks() {
+		l.stop()
+	}
+}
+
+func (f *federation) allLinks() []*link {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Collect(maps.Values(f.links))
+}
+
+// stopOpening sees to it that no stream begins any more, and returns those that
+// were opened here.
+func (f *federation) stopOpening() (opened []*peer) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closing = true
+	for p := range f.peers {
+		if p.link != nil {
+			opened = append(opened, p)
+		}
+	}
+	return opened
+}

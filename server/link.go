@@ -1,0 +1,433 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/etherx-go/xmpp/dialback"
+	"github.com/etherx-go/xmpp/stanza"
+	"github.com/etherx-go/xmpp/stream"
+)
+
+// link is the way from one domain of this server to one elsewhere. Stanzas take
+// it in their order, whatever streams come and go; while there is none they wait.
+//
+//	lane   what stanzas are written to: own, or a bidirectional stream that the
+//	       other server has opened
+//	own    the stream that this side has opened; before it is authorized it
+//	       can be asked already whether keys are right
+type link struct {
+	fed  *federation
+	pair dialback.Pair
+
+	mu      sync.Mutex // may be held when that of the federation, or of a peer, is taken
+	lane    *peer
+	own     *peer
+	running bool // there is a goroutine that opens and reads own
+	dead    bool // no longer in the federation's table
+	stuck   bool // the lane has been full for longer than anybody should wait
+	waiting []*stanza.Stanza
+	size    int // of waiting, in bytes
+	queries []*verification
+	settled chan struct{} // closed when nothing waits; nil unless somebody wants to know
+
+	failures int
+	until    time.Time // nothing is tried before
+	cause    error     // why the last try failed
+	why      error     // what is answered because of that
+	expiry   *time.Timer
+
+	refusals []refused
+}
+
+// maxQueries bounds the keys that wait to be asked about by one link.
+const maxQueries = 64
+
+// refused is a stanza that is answered with an error as soon as the link's lock is
+// free: the answer is routed.
+type refused struct {
+	st  *stanza.Stanza
+	err error
+}
+
+// refuse answers a stanza with an error. Who calls it holds l.mu, and calls
+// l.unlock.
+func (l *link) refuse(st *stanza.Stanza, err error) {
+	l.refusals = append(l.refusals, refused{st, err})
+}
+
+// unlock frees l.mu and answers what was refused under it.
+func (l *link) unlock() {
+	refusals := l.refusals
+	l.refusals = nil
+	if l.settled != nil && (len(l.waiting) == 0 || l.dead) {
+		close(l.settled)
+		l.settled = nil
+	}
+	l.mu.Unlock()
+	for _, r := range refusals {
+		l.fed.srv.bounce(r.st, r.err)
+	}
+}
+
+// send sends a stanza, or lets it wait, or answers it with an error. It returns
+// false if the link is dead and another is to be taken.
+func (l *link) send(ctx context.Context, st *stanza.Stanza) bool {
+	l.mu.Lock()
+	if l.dead {
+		l.unlock()
+		return false
+	}
+	lane, err := l.lane, error(stream.ErrClosed)
+	if lane != nil {
+		err = lane.trySend(st)
+	}
+	if err == stream.ErrOutboxFull && !l.stuck {
+		l.unlock()
+		err = lane.sendSlowly(ctx, st)
+		l.mu.Lock()
+		l.stuck = err == errStuck && l.lane == lane
+	}
+	defer l.unlock()
+	switch {
+	case err == nil:
+		l.stuck = false
+	case err == stream.ErrOutboxFull, err == errStuck:
+		l.refuse(st, errStuck)
+	case isStanzaError(err):
+		l.refuse(st, err)
+	case l.dead:
+		return false
+	default: // there is no lane, or it has just ended
+		l.hold(st)
+	}
+	return true
+}
+
+func isStanzaError(err error) bool {
+	_, ok := errors.AsType[*stanza.Error](err)
+	return ok
+}
+
+// errStuck is for stanzas that a server does not take in time.
+var errStuck = &stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceConstraint,
+	Text: "the other server takes stanzas more slowly than they are sent to it"}
+
+// errWaiting is for stanzas beyond what may wait.
+var errWaiting = &stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceConstraint,
+	Text: "too much waits for a connection to this server"}
+
+// hold lets a stanza wait until there is a lane, and sees to it that there will
+// be one. Who calls it holds l.mu.
+func (l *link) hold(st *stanza.Stanza) {
+	n := st.Size()
+	switch {
+	case l.lane == nil && l.isResting():
+		l.refuse(st, l.why)
+		return
+	case l.size+n > l.fed.cfg.MaxWaiting && l.size > 0, !l.fed.reserve(n):
+		l.refuse(st, errWaiting)
+		l.bury()
+		return
+	}
+	l.waiting = append(l.waiting, st)
+	l.size += n
+	l.start()
+	if l.own != nil {
+		l.own.request()
+	}
+}
+
+// isResting reports whether nothing is tried because that was of no use a moment
+// ago.
+func (l *link) isResting() bool { return time.Now().Before(l.until) }
+
+// takeWaiting returns what waits, which then does so no more. Who calls it holds
+// l.mu.
+func (l *link) takeWaiting() []*stanza.Stanza {
+	waiting := l.waiting
+	l.fed.unreserve(l.size)
+	l.waiting, l.size = nil, 0
+	return waiting
+}
+
+// start sees to it that a stream is opened. Who calls it holds l.mu.
+func (l *link) start() {
+	if l.running || l.lane != nil {
+		return
+	}
+	l.running = true
+	l.fed.wg.Add(1)
+	go l.run()
+}
+
+// ask has a key verified, on the stream that the link has opened or opens now. It
+// returns false if the link is dead.
+func (l *link) ask(v *verification) bool {
+	l.mu.Lock()
+	defer l.unlock()
+	switch {
+	case l.dead:
+		return false
+	case l.own != nil:
+		l.own.verify(v)
+	case l.isResting():
+		go v.answer(v.query.Failed(dialback.Cause(l.cause)))
+	case len(l.queries) >= maxQueries:
+		go v.answer(v.query.Failed(stanza.ResourceConstraint))
+	default:
+		l.queries = append(l.queries, v)
+		if !l.running {
+			l.running = true
+			l.fed.wg.Add(1)
+			go l.run()
+		}
+	}
+	return true
+}
+
+// forget takes back a question whose answer nobody waits for any more.
+func (l *link) forget(v *verification) {
+	l.mu.Lock()
+	defer l.unlock()
+	l.queries = slices.DeleteFunc(l.queries, func(o *verification) bool { return o == v })
+	if l.own != nil {
+		l.own.forget(v)
+	}
+}
+
+// maxTries is how often in succession a stream may be lost, without having been
+// of use, before what waits for it is given up.
+const maxTries = 2
+
+// run opens a stream, serves it to its end, and opens another while something
+// waits for it.
+func (l *link) run() {
+	defer l.fed.wg.Done()
+	defer func() {
+		if v := recover(); v != nil {
+			p := asPanicError(v)
+			l.fed.srv.log.Error("link failed", "pair", l.pair, "err", p, "stack", string(p.Stack))
+			l.giveUp(p)
+		}
+	}()
+	for tries := 1; ; tries++ {
+		p, err := l.open()
+		if err != nil {
+			l.giveUp(err)
+			return
+		}
+		begun := time.Now()
+		l.opened(p)
+		err = p.serve()
+		switch {
+		case p.wasUsed() && time.Since(begun) >= time.Second:
+			tries = 0
+		case tries >= maxTries:
+			l.giveUp(fmt.Errorf("the stream does not last: %w", err))
+			return
+		}
+		if !l.wanted() {
+			return
+		}
+	}
+}
+
+// wanted reports whether there is still something to open a stream for; if not
+// the link's goroutine has ended.
+func (l *link) wanted() bool {
+	l.mu.Lock()
+	defer l.unlock()
+	if len(l.waiting) > 0 || len(l.queries) > 0 {
+		return true
+	}
+	l.running = false
+	l.bury()
+	return false
+}
+
+// bury takes a link that is of no use out of the table. Who calls it holds l.mu.
+func (l *link) bury() {
+	if l.running || l.lane != nil || len(l.waiting) > 0 || l.isResting() {
+		return
+	}
+	l.dead = true
+	l.fed.mu.Lock()
+	defer l.fed.mu.Unlock()
+	delete(l.fed.links, l.pair)
+}
+
+// opened takes the stream that has been opened for the link.
+func (l *link) opened(p *peer) {
+	l.mu.Lock()
+	defer l.unlock()
+	l.own = p
+	for _, v := range l.queries {
+		p.verify(v)
+	}
+	l.queries = nil
+	switch {
+	case p.mayCarry(l.pair):
+		l.use(p)
+	case len(l.waiting) > 0:
+		p.request()
+	}
+}
+
+// authorized takes a stream that stanzas may be sent on now.
+func (l *link) authorized(p *peer) bool {
+	l.mu.Lock()
+	defer l.unlock()
+	if l.dead {
+		return false
+	}
+	l.use(p)
+	return true
+}
+
+// use makes a stream the lane, if there is none: a second one could overtake it.
+// Who calls it holds l.mu.
+func (l *link) use(p *peer) {
+	if l.lane != nil || !p.carry(l) {
+		return
+	}
+	l.lane, l.stuck, l.failures, l.until = p, false, 0, time.Time{}
+	l.fed.srv.log.Info("server link up", "pair", l.pair, "by", p)
+	waiting := l.takeWaiting()
+	for i, st := range waiting {
+		switch err := p.trySend(st); {
+		case err == nil:
+		case isStanzaError(err):
+			l.refuse(st, err)
+		case err == stream.ErrOutboxFull:
+			l.refuse(st, errStuck)
+		default: // it has ended already, and is about to be taken away
+			l.putBack(waiting[i:])
+			return
+		}
+	}
+}
+
+// putBack makes stanzas wait before all others. They are not bounded: they have
+// been taken once. Who calls it holds l.mu.
+func (l *link) putBack(sts []*stanza.Stanza) {
+	n := 0
+	for _, st := range sts {
+		n += st.Size()
+	}
+	l.fed.mu.Lock()
+	l.fed.waiting += n
+	l.fed.mu.Unlock()
+	l.waiting = append(slices.Clip(sts), l.waiting...)
+	l.size += n
+}
+
+// lost takes note that a stream has ended. What it has not written goes another
+// way; what it has, but nobody has acknowledged, is answered with an error: to
+// send it again could deliver it twice.
+func (l *link) lost(p *peer, unacked, unsent []*stanza.Stanza) {
+	l.mu.Lock()
+	defer l.unlock()
+	if l.own == p {
+		l.own = nil
+	}
+	for _, st := range unacked {
+		l.refuse(st, &stanza.Error{Condition: stanza.RemoteServerTimeout, Text: "the connection was lost before the other server had confirmed this"})
+	}
+	if l.lane != p {
+		return
+	}
+	l.lane = nil
+	l.putBack(unsent)
+	if l.own != nil && l.own.mayCarry(l.pair) {
+		l.use(l.own)
+	}
+	if len(l.waiting) > 0 {
+		if l.own != nil {
+			l.own.request()
+		}
+		l.start()
+	}
+	l.bury()
+}
+
+// refusedBy takes note that the other server does not let stanzas in on a stream
+// of ours.
+func (l *link) refusedBy(out dialback.Outcome) {
+	l.mu.Lock()
+	defer l.unlock()
+	if l.lane != nil {
+		return
+	}
+	e := &stanza.Error{Condition: out.Bounce, Text: "the other server does not believe that this is " + l.pair.Local.String()}
+	if out.Err != nil {
+		e.Text = "the other server does not let this one in: " + out.Err.Error()
+	}
+	l.rest(e, e)
+}
+
+// giveUp ends the link's goroutine because no stream could be had.
+func (l *link) giveUp(err error) {
+	l.fed.srv.log.Info("no server link", "pair", l.pair, "err", err)
+	l.mu.Lock()
+	defer l.unlock()
+	for _, v := range l.queries {
+		go v.answer(v.query.Failed(dialback.Cause(err)))
+	}
+	l.running, l.queries = false, nil
+	l.rest(err, bounceFor(err))
+}
+
+// rest answers what waits with an error, and all that comes in the next time. Who
+// calls it holds l.mu.
+func (l *link) rest(cause, why error) {
+	for _, st := range l.takeWaiting() {
+		l.refuse(st, why)
+	}
+	l.cause, l.why = cause, why
+	delay := l.fed.cfg.RetryDelay << min(l.failures, 20)
+	if delay > l.fed.cfg.MaxRetryDelay || delay <= 0 {
+		delay = l.fed.cfg.MaxRetryDelay
+	}
+	l.failures++
+	delay -= rand.N(delay/4 + 1) // not all at the same time
+	l.until = time.Now().Add(delay)
+	if l.expiry != nil {
+		l.expiry.Stop()
+	}
+	// It remembers its failures for as long again.
+	l.expiry = time.AfterFunc(2*delay, l.expire)
+}
+
+// expire takes the link out of the table if it is of no use any more.
+func (l *link) expire() {
+	l.mu.Lock()
+	defer l.unlock()
+	if !l.dead {
+		l.bury()
+	}
+}
+
+// stop ends what a link has timers for.
+func (l *link) stop() {
+	l.mu.Lock()
+	defer l.unlock()
+	if l.expiry != nil {
+		l.expiry.Stop()
+	}
+}
+
+// wait returns a channel that is closed when nothing waits to be sent.
+func (l *link) wait() <-chan struct{} {
+	l.mu.Lock()
+	defer l.unlock()
+	if l.settled == nil {
+		l.settled = make(chan struct{})
+	}
+	return l.settled
+}

@@ -1,0 +1,186 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+
+	"github.com/etherx-go/xmpp/dialback"
+	"github.com/etherx-go/xmpp/sasl"
+	"github.com/etherx-go/xmpp/stanza"
+	"github.com/etherx-go/xmpp/stream"
+)
+
+// open opens a stream for the link and negotiates it.
+func (l *link) open() (*peer, error) {
+	f := l.fed
+	trust, err := f.trust(l.pair)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(f.srv.ctx, f.cfg.ConnectTimeout)
+	defer cancel()
+	select {
+	case f.dialing <- struct{}{}:
+		defer func() { <-f.dialing }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("too many streams are being opened: %w", ctx.Err())
+	}
+	p, err := f.initiate(ctx, l, trust, false)
+	if _, refused := errors.AsType[*sasl.Failure](err); refused && trust.Dialback {
+		// "either close Server1's TCP connection or continue with a Server
+		// Dialback" (XEP-0178, section 3, step 11): another connection does in
+		// both cases.
+		f.srv.log.Info("certificate refused, trying dialback", "pair", l.pair, "err", err)
+		p, err = f.initiate(ctx, l, trust, true)
+	}
+	return p, err
+}
+
+// initiate opens one stream.
+func (f *federation) initiate(ctx context.Context, l *link, trust Trust, noExternal bool) (*peer, error) {
+	p := &peer{fed: f, link: l, pair: l.pair, trust: trust}
+	config := f.openTLSFor(p)
+	tr, err := f.dial(ctx, l.pair, config)
+	if err != nil {
+		return nil, err
+	}
+	h := stream.Header{To: l.pair.Remote, From: l.pair.Local, Content: stanza.NSServer, Version: stream.V1,
+		Lang: f.srv.cfg.Lang, Dialback: trust.Dialback}
+	c, err := stream.Initiate(ctx, tr, f.stream, h, p.clientFeatures(config, noExternal))
+	if err != nil {
+		return nil, err
+	}
+	p.begin(c)
+	return p, nil
+}
+
+// openTLSFor returns the config for p, nil if this server has no TLS. The other
+// server must show a certificate that is trusted, unless dialback will do.
+func (f *federation) openTLSFor(p *peer) *tls.Config {
+	if f.cfg.TLS == nil {
+		return nil
+	}
+	return f.openTLS(p.pair.Local, p.pair.Remote, func(cs tls.ConnectionState) error {
+		if p.trust.Dialback {
+			return nil
+		}
+		return p.trust.proof(&cs, p.pair.Remote)
+	})
+}
+
+// dial connects to the server of a domain.
+func (f *federation) dial(ctx context.Context, pair dialback.Pair, config *tls.Config) (stream.Transport, error) {
+	if f.cfg.Dial != nil {
+		return f.cfg.Dial(ctx, pair)
+	}
+	d := *f.cfg.Dialer
+	d.Service = stream.ServiceServer
+	if config == nil {
+		d.Mode = stream.DialSTARTTLS
+	} else {
+		d.TLSConfig = config.Clone()
+		d.TLSConfig.NextProtos = []string{tlsServer}
+	}
+	return d.Dial(ctx, pair.Remote.Domain())
+}
+
+// clientFeatures lists what is negotiated on a stream that is opened here.
+func (p *peer) clientFeatures(config *tls.Config, noExternal bool) []stream.Feature {
+	f := p.fed
+	var needs stream.State
+	if !p.trust.Plaintext {
+		needs = stream.Secure
+	}
+	var fs []stream.Feature
+	if config != nil {
+		fs = append(fs, stream.StartTLS(config))
+	}
+	fs = append(fs, stream.Feature{Name: limitsFeature,
+		Negotiate: func(_ context.Context, _ *stream.Conn, offered stanza.Element) (stream.Outcome, error) {
+			p.takeLimits(offered)
+			return stream.Outcome{}, nil
+		}})
+	if !f.cfg.NoBidi {
+		fs = append(fs, p.askBidi(needs))
+	}
+	if config != nil && !noExternal {
+		fs = append(fs, p.useExternal()...)
+	}
+	if !f.cfg.NoAcks {
+		fs = append(fs, stream.EnableAcks())
+	}
+	return append(fs, p.ready(needs))
+}
+
+// askBidi asks for a stream that goes both ways, before "SASL negotiation or Server
+// Dialback" (XEP-0288, section 2.2). There is no answer.
+func (p *peer) askBidi(needs stream.State) stream.Feature {
+	return stream.Feature{Name: bidiFeature, Needs: needs, Not: stream.Authenticated,
+		Negotiate: func(ctx context.Context, c *stream.Conn, _ stanza.Element) (stream.Outcome, error) {
+			if p.bidi {
+				return stream.Outcome{}, nil
+			}
+			p.bidi = true
+			b := p.fed.appendLimits([]byte("<bidi xmlns='" + nsBidi + "'>"))
+			return stream.Outcome{}, c.SendRaw(ctx, string(b)+"</bidi>")
+		}}
+}
+
+// useExternal authenticates with the certificate that was shown. The domain is
+// said again: "the connecting server SHOULD include the authorization identity for
+// backward compability" (XEP-0178, section 3, step 10).
+func (p *peer) useExternal() []stream.Feature {
+	fs := stream.SASL(func() sasl.ClientConfig {
+		return sasl.ClientConfig{External: true, AuthzID: p.pair.Local.String()}
+	}, stream.Secure)
+	for i := range fs {
+		negotiate := fs[i].Negotiate
+		fs[i].Negotiate = func(ctx context.Context, c *stream.Conn, offered stanza.Element) (stream.Outcome, error) {
+			out, err := negotiate(ctx, c, offered)
+			if _, ok := errors.AsType[*sasl.ChoiceError](err); ok {
+				return out, fmt.Errorf("%w: %w", stream.ErrSkip, err)
+			}
+			p.proven = err == nil
+			return out, err
+		}
+	}
+	return fs
+}
+
+var (
+	errNotBelieved = fmt.Errorf("%w: the other server does not believe the certificate of this one, and dialback is not allowed", stream.ErrSkip)
+	errNoDialback  = fmt.Errorf("%w: the other server neither believes the certificate of this one nor speaks dialback", stream.ErrSkip)
+)
+
+// ready ends the negotiation: as far as streams go everything is there. If the
+// other server has not authenticated this one dialback is what remains.
+func (p *peer) ready(needs stream.State) stream.Feature {
+	return stream.Feature{Name: dialbackFeature, Unoffered: true, Needs: needs, Not: stream.Ready,
+		Negotiate: func(_ context.Context, c *stream.Conn, offered stanza.Element) (stream.Outcome, error) {
+			var f dialback.Feature
+			p.errors = f.ParseXML(offered) == nil && f.Errors
+			switch {
+			case c.State()&stream.Authenticated != 0:
+			case !p.trust.Dialback:
+				return stream.Outcome{}, errNotBelieved
+			case !c.Received().Dialback && !c.Offers(dialbackFeature):
+				return stream.Outcome{}, errNoDialback
+			}
+			return stream.Outcome{State: stream.Ready}, nil
+		}}
+}
+
+// bounceFor returns what stanzas are answered with for which no stream could be
+// had: remote-server-not-found if there is no such domain, and else
+// remote-server-timeout (RFC 6120, section 10.4).
+func bounceFor(err error) *stanza.Error {
+	if e, ok := errors.AsType[*stanza.Error](err); ok {
+		return e
+	}
+	if dialback.Cause(err) == stanza.RemoteServerNotFound {
+		return stanza.NewError(stanza.RemoteServerNotFound, "there is no such server")
+	}
+	return stanza.NewError(stanza.RemoteServerTimeout, "the server could not be reached")
+}

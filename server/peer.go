@@ -1,0 +1,370 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/etherx-go/xmpp/dialback"
+	"github.com/etherx-go/xmpp/jid"
+	"github.com/etherx-go/xmpp/stanza"
+	"github.com/etherx-go/xmpp/stream"
+)
+
+// peer is one stream with another server. Stanzas go one way on it, from who has
+// opened it, or both ways if it is bidirectional (XEP-0288).
+type peer struct {
+	fed  *federation
+	conn *stream.Conn
+	link *link // that it was opened for; nil if the other server has opened it
+	ctx  context.Context
+	stop context.CancelFunc
+
+	// What the negotiation has led to; it does not change afterwards.
+	pair     dialback.Pair // as the headers say; domains may be missing in an old one
+	trust    Trust         // between the two
+	proven   bool          // by SASL EXTERNAL, that the other server speaks for pair.Remote, or this one for pair.Local
+	bidi     bool
+	errors   bool // the other server understands dialback errors
+	maxBytes int  // of a stanza, that the other server takes; 0: not known
+	first    []stanza.Element
+
+	rate    bucket
+	handled uint32 // stanzas that have come, since they are counted
+
+	// Guarded by mu, which may be held when that of a link is not.
+	mu        sync.Mutex
+	receiving *dialback.Receiving   // nil: no stanzas come in
+	origin    *dialback.Originating // nil: none go out
+	verifier  dialback.Verifier
+	asked     map[*dialback.Query]*verification // on this stream
+	waits     map[*dialback.Query]*verification // for keys that came on this stream
+	expiry    *time.Timer                       // of the request to be let in
+	carries   []*link                           // whose lane it is
+	carried   bool                              // it was one
+	ended     bool
+
+	sent    atomic.Uint32 // stanzas
+	lastUse atomic.Int64  // when something sensible came last, in Unix nanoseconds
+	watch   watch
+
+	done chan struct{} // closed when the stream has been read to its end
+	err  error         // why it ended, once done is closed
+}
+
+// String says what a stream is, for logs.
+func (p *peer) String() string {
+	s := "accepted"
+	if p.link != nil {
+		s = "opened"
+	}
+	if p.conn.TLS() != nil {
+		s += ", TLS"
+	}
+	if p.proven {
+		s += ", EXTERNAL"
+	}
+	if p.bidi {
+		s += ", bidi"
+	}
+	return s
+}
+
+// begin prepares a stream that has been negotiated.
+func (p *peer) begin(c *stream.Conn) {
+	p.conn = c
+	p.done = make(chan struct{})
+	p.ctx, p.stop = context.WithCancel(p.fed.srv.ctx)
+	p.rate.init(p.fed.cfg.Rate, p.fed.cfg.Burst)
+	old := c.Received().Version == stream.Version{}
+	id := c.Sent().ID
+	if p.link != nil {
+		id = c.Received().ID
+	}
+	if p.link == nil || p.bidi {
+		p.receiving = &dialback.Receiving{StreamID: id, Hosts: p.fed.isLocal, Policy: p.admits, Errors: !old}
+	}
+	if p.link != nil || p.bidi {
+		p.origin = &dialback.Originating{Secret: p.fed.cfg.Secret, StreamID: id, Errors: p.errors}
+	}
+	if p.proven {
+		p.authorize(p.pair)
+	}
+	p.lastUse.Store(time.Now().UnixNano())
+}
+
+// authorize lets stanzas of a pair come, and go, as far as the stream has those
+// directions.
+func (p *peer) authorize(pair dialback.Pair) {
+	p.mu.Lock()
+	var err error
+	if p.receiving != nil {
+		err = p.receiving.Authorize(pair)
+	}
+	if p.origin != nil && err == nil {
+		err = p.origin.Authorize(pair)
+	}
+	p.mu.Unlock()
+	if err != nil {
+		p.fed.srv.log.Warn("server stream not authorized", "pair", pair, "err", err)
+	}
+}
+
+// serve reads a stream to its end. The error says why it ended.
+func (p *peer) serve() error {
+	if !p.fed.add(p) {
+		p.conn.Fail(stream.SystemShutdown)
+		return stream.SystemShutdown
+	}
+	p.watch.start(p)
+	if p.link == nil && p.proven {
+		p.offerLane(p.pair)
+	}
+	p.read()
+	<-p.done
+	p.stop()
+	p.watch.stop()
+	p.conn.Fail(p.err)
+	p.end()
+	p.fed.remove(p)
+	if p.err == io.EOF {
+		return nil
+	}
+	return p.err
+}
+
+// read handles what comes until the stream ends, or until a handler has handed
+// reading over to another goroutine because it waits for a reply.
+func (p *peer) read() {
+	defer func() {
+		if v := recover(); v != nil {
+			e := asPanicError(v)
+			p.fed.srv.log.Error("server stream failed", "pair", p.pair, "err", e, "stack", string(e.Stack))
+			p.err = errors.Join(stream.InternalServerError, e)
+			close(p.done)
+		}
+	}()
+	for {
+		handedOver, err := p.next()
+		if handedOver {
+			return
+		}
+		if err != nil {
+			p.err = err
+			close(p.done)
+			return
+		}
+	}
+}
+
+// next handles one element.
+func (p *peer) next() (handedOver bool, err error) {
+	if len(p.first) > 0 {
+		el := p.first[0]
+		p.first = p.first[1:]
+		return false, p.element(el)
+	}
+	st, el, err := p.conn.Next()
+	if _, ok := errors.AsType[*stanza.AddressError](err); ok && st != nil {
+		return false, p.malformed(st, err)
+	}
+	switch {
+	case err != nil:
+		return false, err
+	case st == nil:
+		return false, p.element(el)
+	}
+	if !p.rate.take(p.ctx, st.Size()) {
+		return false, p.ctx.Err()
+	}
+	p.handled++
+	if err := p.check(st.From, st.To); err != nil {
+		return false, err
+	}
+	p.noteUse()
+	return p.fed.srv.takeRemote(p.ctx, p, st), nil
+}
+
+// check says whether a stanza may come on the stream: only between domains that
+// the other server has proven to speak for, and that are served here (RFC 6120,
+// section 8.1.2.2).
+func (p *peer) check(from, to jid.JID) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.receiving == nil {
+		return &stream.Error{Condition: stream.UnsupportedStanzaType, Text: "this stream is for stanzas the other way only"}
+	}
+	return p.receiving.Check(from, to)
+}
+
+// malformed answers a stanza with an address that is none, if it is known who has
+// sent it.
+func (p *peer) malformed(st *stanza.Stanza, err error) error {
+	p.handled++
+	if st.From.IsZero() || p.check(st.From, p.pair.Local) != nil {
+		return &stream.Error{Condition: stream.ImproperAddressing, Text: err.Error()}
+	}
+	st.To = p.pair.Local // who answers
+	p.fed.srv.bounce(st, stanza.NewError(stanza.JIDMalformed, err.Error()))
+	return nil
+}
+
+// noteUse notes that the other server has done something sensible.
+func (p *peer) noteUse() { p.lastUse.Store(time.Now().UnixNano()) }
+
+// element handles what is no stanza.
+func (p *peer) element(el stanza.Element) error {
+	switch {
+	case dialback.IsPacket(el) && p.trust.Dialback:
+		return p.packet(el)
+	case el.Name().Space == stream.NSManagement:
+		return p.acks(el)
+	}
+	n := el.Name()
+	return &stream.Error{Condition: stream.UnsupportedStanzaType, Text: fmt.Sprintf("{%.100s}%.100s", n.Space, n.Local)}
+}
+
+// acks handles what is of stream management (XEP-0198). It is for both directions
+// as soon as who has opened the stream asks for it.
+func (p *peer) acks(el stanza.Element) error {
+	h, isAck, err := stream.ParseAck(el)
+	switch {
+	case err != nil:
+		return err
+	case isAck:
+		return p.conn.Acked(h)
+	case stream.IsAckRequest(el):
+		return p.conn.Ack(p.handled)
+	case p.link != nil || p.fed.cfg.NoAcks:
+		return &stream.Error{Condition: stream.UnsupportedStanzaType, Text: "stream management is asked for by who opens the stream"}
+	}
+	p.handled = 0
+	return p.conn.ServeEnable(el)
+}
+
+// mayCarry reports whether stanzas of a pair may be sent.
+func (p *peer) mayCarry(pair dialback.Pair) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.origin != nil && !p.ended && p.origin.State(pair) == dialback.Valid
+}
+
+// carry makes the stream the lane of a link; it fails if the stream has ended.
+func (p *peer) carry(l *link) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return false
+	}
+	p.carries = append(p.carries, l)
+	p.carried = true
+	return true
+}
+
+// wasUsed reports whether stanzas could ever be sent on the stream.
+func (p *peer) wasUsed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.carried
+}
+
+// offerLane offers a bidirectional stream that the other server has opened to the
+// link that goes the other way.
+func (p *peer) offerLane(pair dialback.Pair) {
+	if !p.bidi {
+		return
+	}
+	for {
+		l, err := p.fed.link(pair)
+		if err != nil || l.authorized(p) {
+			return
+		}
+	}
+}
+
+// trySend queues a stanza. The error is one of stream.Conn, or what to answer the
+// stanza with.
+func (p *peer) trySend(st *stanza.Stanza) error {
+	// What is added when it is written is little: the closing tag is in Size.
+	if p.maxBytes > 0 && st.Size() > p.maxBytes {
+		return &stanza.Error{Type: stanza.Modify, Condition: stanza.PolicyViolation,
+			Text: fmt.Sprintf("the other server takes no stanza of more than %d bytes", p.maxBytes)}
+	}
+	err := p.conn.TrySend(st)
+	if err == nil {
+		p.sent.Add(1)
+	}
+	return err
+}
+
+// sendSlowly waits for room, but not for long. The error is errStuck, or that of
+// a stream which has ended.
+func (p *peer) sendSlowly(ctx context.Context, st *stanza.Stanza) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), slowTimeout)
+	defer cancel()
+	err := p.conn.Send(ctx, st)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return errStuck
+	}
+	return err
+}
+
+// end takes a stream that has ended away from all that use it.
+func (p *peer) end() {
+	p.mu.Lock()
+	p.ended = true
+	carries := p.carries
+	p.carries = nil
+	var answers []dialback.Answer
+	for _, a := range p.verifier.Close(dialback.Cause(p.err)) {
+		answers = append(answers, a)
+	}
+	asked := p.asked
+	p.asked = nil
+	var open []*dialback.Query
+	if p.receiving != nil {
+		open = p.receiving.Close()
+	}
+	if p.origin != nil {
+		p.origin.Close()
+	}
+	p.mu.Unlock()
+	for _, a := range answers {
+		if v := asked[a.Query()]; v != nil {
+			v.answer(a)
+		}
+	}
+	for _, q := range open {
+		p.fed.forget(p, q)
+	}
+	if p.link != nil && !slices.Contains(carries, p.link) {
+		carries = append(carries, p.link)
+	}
+	unacked, unsent := p.conn.Unacked(), p.conn.Unsent()
+	for _, l := range carries {
+		l.lost(p, ofPair(unacked, l.pair), ofPair(unsent, l.pair))
+	}
+}
+
+// ofPair returns the stanzas between two domains.
+func ofPair(sts []*stanza.Stanza, pair dialback.Pair) (out []*stanza.Stanza) {
+	for _, st := range sts {
+		if st.From.Domain() == pair.Local.Domain() && st.To.Domain() == pair.Remote.Domain() {
+			out = append(out, st)
+		}
+	}
+	return out
+}
+
+// close closes the stream in order, with an error if there is one to tell, and
+// hard if the other server takes no part.
+func (p *peer) close(reason *stream.Error) {
+	ctx, cancel := context.WithTimeout(p.fed.srv.ctx, 5*time.Second)
+	defer cancel()
+	p.conn.Shutdown(ctx, reason)
+}
