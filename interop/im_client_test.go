@@ -94,6 +94,18 @@ func (s *clientStage) Clear(testing.TB) {
 	s.players = map[string]*player{}
 }
 
+// anyone returns a client that is online, nil if none is.
+func (s *clientStage) anyone() *player {
+	for _, who := range slices.Sorted(maps.Keys(s.players)) {
+		select {
+		case <-s.players[who].ended:
+		default:
+			return s.players[who]
+		}
+	}
+	return nil
+}
+
 // Settle has every client send itself messages: when one has come, what was sent
 // to the client before it has, and its handlers have been started.
 func (s *clientStage) Settle(t testing.TB) {
@@ -272,7 +284,7 @@ func (p *player) see(word string, pairs ...any) {
 }
 
 func (p *player) message(m *stanza.Message) {
-	if m.From == p.LocalAddr() && strings.HasPrefix(m.Body, settled) {
+	if m.Type == stanza.TypeHeadline && strings.HasPrefix(m.Body, settled) {
 		p.settled <- m.Body
 		return
 	}
@@ -286,8 +298,10 @@ func (p *player) message(m *stanza.Message) {
 			late = d.From.String()
 		}
 	}
-	p.see("message", "from", m.From, "to", m.To, "type", strings.TrimPrefix(string(m.Type), "normal"), "body", m.Body,
-		"delay", late)
+	// What it is by default says nothing.
+	lang := strings.TrimPrefix(m.Lang, "en")
+	p.see("message", "from", m.From, "to", m.To, "type", strings.TrimPrefix(string(m.Type), "normal"), "lang", lang,
+		"body", m.Body, "delay", late)
 }
 
 func (p *player) presence(pr *stanza.Presence) {
@@ -296,14 +310,38 @@ func (p *player) presence(pr *stanza.Presence) {
 		return
 	}
 	photo := ""
+	var occupant occupant
 	for _, payload := range pr.Payloads {
 		var update vcard.Update
-		if e, ok := payload.(stanza.Element); ok && e.Name() == update.XMLName() && e.Decode(&update) == nil {
+		switch e, ok := payload.(stanza.Element); {
+		case ok && e.Name() == update.XMLName() && e.Decode(&update) == nil:
 			photo = update.Hash
+		case ok && e.Name() == occupant.name():
+			_ = e.Decode(&occupant)
 		}
 	}
 	p.see("presence", "from", pr.From, "type", string(pr.Type), "show", string(pr.Show), "status", pr.Status,
-		"priority", priority(pr.Priority), "photo", photo)
+		"priority", priority(pr.Priority), "photo", photo, "code", occupant.codes())
+}
+
+// occupant is what a room tells with the presence of somebody in it (XEP-0045).
+type occupant struct {
+	XMLName xml.Name `xml:"http://jabber.org/protocol/muc#user x"`
+	Status  []struct {
+		Code string `xml:"code,attr"`
+	} `xml:"status"`
+}
+
+func (occupant) name() xml.Name {
+	return xml.Name{Space: "http://jabber.org/protocol/muc#user", Local: "x"}
+}
+
+func (o occupant) codes() (codes []string) {
+	for _, s := range o.Status {
+		codes = append(codes, s.Code)
+	}
+	slices.Sort(codes)
+	return codes
 }
 
 func priority(n int8) string { return strings.TrimPrefix(strconv.Itoa(int(n)), "0") }
@@ -446,6 +484,7 @@ var commands = map[string]func(context.Context, *player, arguments) ([]string, e
 	"send":     send,
 	"presence": sendPresence,
 	"who":      who,
+	"join":     join,
 
 	"roster": getRoster,
 	"add": func(ctx context.Context, p *player, a arguments) ([]string, error) {
@@ -497,7 +536,7 @@ func send(ctx context.Context, p *player, a arguments) ([]string, error) {
 	}
 	for i := range max(times, 1) {
 		body := strings.ReplaceAll(a.one("body"), "#", strconv.Itoa(i+1))
-		if err := xmpp.Send(ctx, p, &stanza.Message{To: a.jid("to"), Type: kind, Body: body}); err != nil {
+		if err := xmpp.Send(ctx, p, &stanza.Message{To: a.jid("to"), Type: kind, Lang: a.one("lang"), Body: body}); err != nil {
 			return nil, err
 		}
 	}
@@ -529,6 +568,14 @@ func sendPresence(ctx context.Context, p *player, a arguments) ([]string, error)
 		return nil, presence.Unavailable(ctx, p, status)
 	}
 	return nil, presence.Available(ctx, p, pr.Show, status, pr.Priority)
+}
+
+// join enters a room (XEP-0045 section 7.2).
+func join(ctx context.Context, p *player, a arguments) ([]string, error) {
+	type muc struct {
+		XMLName xml.Name `xml:"http://jabber.org/protocol/muc x"`
+	}
+	return nil, presence.Directed(ctx, p, a.jid("to"), stanza.Presence{Payloads: []any{muc{}}})
 }
 
 // who tells what presence the client knows of a contact.

@@ -41,7 +41,11 @@ func testIM(t *testing.T, client string, open func(*testing.T, *peer.Server) sta
 			for i, row := range imRows {
 				t.Run(row.name, func(t *testing.T) {
 					s.Watch(t)
-					p := &play{server: s, stage: stage, versions: []string{tt.name + " " + client, tt.name, client}}
+					p := &play{
+						stage: stage, versions: []string{tt.name + " " + client, tt.name, client},
+						home:  func(string) *peer.Server { return s },
+						names: []string{"@nobody", nobody(s), "@server", s.Domain},
+					}
 					p.run(t, row, rows[i])
 				})
 			}
@@ -165,9 +169,10 @@ func parseCommand(t *testing.T, name, command string) imStep {
 
 // play is a row on a stage.
 type play struct {
-	server   *peer.Server
 	stage    stage
-	versions []string // under which names an outcome may differ, the closest first
+	versions []string                       // under which names an outcome may differ, the closest first
+	home     func(user string) *peer.Server // where the user has the account
+	names    []string                       // what stands for other addresses, and these, in turn
 	accounts map[string]peer.Account
 }
 
@@ -179,7 +184,7 @@ func (p *play) run(t *testing.T, row imRow, steps []imStep) {
 		user, _, _ := strings.Cut(who, "/")
 		if _, known := p.accounts[user]; !known {
 			a := p.account(user)
-			p.server.AddUser(t, a.User, a.Password)
+			p.home(user).AddUser(t, a.User, a.Password)
 		}
 	}
 	for _, who := range cast {
@@ -231,7 +236,7 @@ func (p *play) account(user string) peer.Account {
 	a, ok := p.accounts[user]
 	if !ok {
 		name := fmt.Sprintf("%s-%d", user, accountNumber.Add(1))
-		a = peer.Account{User: name, Domain: p.server.Domain, Password: "pass&word"}
+		a = peer.Account{User: name, Domain: p.home(user).Domain, Password: "pass&word"}
 		p.accounts[user] = a
 	}
 	return a
@@ -263,22 +268,24 @@ func (p *play) do(t *testing.T, step imStep) []string {
 	return p.roles(p.stage.Do(t, step.who, step.op, args))
 }
 
-// address replaces the names of users by their JIDs.
+// address replaces the names of users, and the others, by their JIDs.
 func (p *play) address(text string) string {
 	for user, a := range p.accounts {
 		text = strings.ReplaceAll(text, "@"+user, a.JID())
 	}
-	text = strings.ReplaceAll(text, "@nobody", nobody(p.server))
-	return strings.ReplaceAll(text, "@server", p.server.Domain)
+	return strings.NewReplacer(p.names...).Replace(text)
 }
 
-// roles replaces JIDs by the names of the users.
+// roles replaces JIDs by the names.
 func (p *play) roles(lines []string) []string {
 	var pairs []string
 	for user, a := range p.accounts {
 		pairs = append(pairs, a.JID(), "@"+user)
 	}
-	replacer := strings.NewReplacer(append(pairs, nobody(p.server), "@nobody", p.server.Domain, "@server")...)
+	for i := 0; i < len(p.names); i += 2 {
+		pairs = append(pairs, p.names[i+1], p.names[i])
+	}
+	replacer := strings.NewReplacer(pairs...)
 	for i := range lines {
 		lines[i] = replacer.Replace(lines[i])
 	}

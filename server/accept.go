@@ -207,7 +207,9 @@ func (p *peer) serverFeatures(c *stream.Conn) []stream.Feature {
 		fs = append(fs, p.serveDialback(needs))
 	}
 	if !f.cfg.NoAcks {
-		fs = append(fs, stream.OfferAcks())
+		acks := stream.OfferAcks()
+		acks.Serve = nil // peer.element does: the other server need not ask, the stream is ready
+		fs = append(fs, acks)
 	}
 	return append(fs, f.offerLimits())
 }
@@ -239,7 +241,7 @@ func (p *peer) external() stream.SASLServer {
 		}
 		return pair.Remote.Domain(), nil
 	}
-	return stream.SASLServer{Needs: stream.Secure, MaxTries: 1,
+	return stream.SASLServer{Needs: stream.Secure,
 		Config: sasl.ServerConfig{Host: pair.Local.Domain(), Credentials: sasl.Credentials{
 			External:  prove,
 			Authorize: func(context.Context, string, string) error { return nil }, // prove has looked at it

@@ -25,15 +25,17 @@ type link struct {
 	fed  *federation
 	pair dialback.Pair
 
-	mu      sync.Mutex // may be held when that of the federation, or of a peer, is taken
-	lane    *peer
-	own     *peer
-	running bool // there is a goroutine that opens and reads own
-	dead    bool // no longer in the federation's table
-	stuck   bool // the lane has been full for longer than anybody should wait
-	waiting []*stanza.Stanza
-	size    int // of waiting, in bytes
-	queries []*verification
+	mu         sync.Mutex // may be held when that of the federation, or of a peer, is taken
+	lane       *peer
+	own        *peer
+	running    bool // there is a goroutine that opens and reads own
+	dead       bool // no longer in the federation's table
+	stuck      bool // the lane has been full for longer than anybody should wait
+	waiting    []*stanza.Stanza
+	size       int // of waiting, in bytes
+	queries    []*verification
+	distrusted bool // the other server has refused the certificate; only for the link's goroutine
+
 	settled chan struct{} // closed when nothing waits; nil unless somebody wants to know
 
 	failures int

@@ -27,19 +27,16 @@ func (l *link) open() (*peer, error) {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("too many streams are being opened: %w", ctx.Err())
 	}
-	p, err := f.initiate(ctx, l, trust, false)
-	if _, refused := errors.AsType[*sasl.Failure](err); refused && trust.Dialback {
-		// "either close Server1's TCP connection or continue with a Server
-		// Dialback" (XEP-0178, section 3, step 11): another connection does in
-		// both cases.
-		f.srv.log.Info("certificate refused, trying dialback", "pair", l.pair, "err", err)
-		p, err = f.initiate(ctx, l, trust, true)
+	before := l.distrusted
+	p, err := f.initiate(ctx, l, trust)
+	if err != nil && l.distrusted && !before {
+		p, err = f.initiate(ctx, l, trust) // it has closed the connection over our certificate
 	}
 	return p, err
 }
 
 // initiate opens one stream.
-func (f *federation) initiate(ctx context.Context, l *link, trust Trust, noExternal bool) (*peer, error) {
+func (f *federation) initiate(ctx context.Context, l *link, trust Trust) (*peer, error) {
 	p := &peer{fed: f, link: l, pair: l.pair, trust: trust}
 	config := f.openTLSFor(p)
 	tr, err := f.dial(ctx, l.pair, config)
@@ -48,7 +45,7 @@ func (f *federation) initiate(ctx context.Context, l *link, trust Trust, noExter
 	}
 	h := stream.Header{To: l.pair.Remote, From: l.pair.Local, Content: stanza.NSServer, Version: stream.V1,
 		Lang: f.srv.cfg.Lang, Dialback: trust.Dialback}
-	c, err := stream.Initiate(ctx, tr, f.stream, h, p.clientFeatures(config, noExternal))
+	c, err := stream.Initiate(ctx, tr, f.stream, h, p.clientFeatures(config))
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +84,7 @@ func (f *federation) dial(ctx context.Context, pair dialback.Pair, config *tls.C
 }
 
 // clientFeatures lists what is negotiated on a stream that is opened here.
-func (p *peer) clientFeatures(config *tls.Config, noExternal bool) []stream.Feature {
+func (p *peer) clientFeatures(config *tls.Config) []stream.Feature {
 	f := p.fed
 	var needs stream.State
 	if !p.trust.Plaintext {
@@ -105,7 +102,7 @@ func (p *peer) clientFeatures(config *tls.Config, noExternal bool) []stream.Feat
 	if !f.cfg.NoBidi {
 		fs = append(fs, p.askBidi(needs))
 	}
-	if config != nil && !noExternal {
+	if config != nil && !(p.link.distrusted && p.trust.Dialback) {
 		fs = append(fs, p.useExternal()...)
 	}
 	if !f.cfg.NoAcks {
@@ -139,10 +136,15 @@ func (p *peer) useExternal() []stream.Feature {
 		negotiate := fs[i].Negotiate
 		fs[i].Negotiate = func(ctx context.Context, c *stream.Conn, offered stanza.Element) (stream.Outcome, error) {
 			out, err := negotiate(ctx, c, offered)
-			if _, ok := errors.AsType[*sasl.ChoiceError](err); ok {
-				return out, fmt.Errorf("%w: %w", stream.ErrSkip, err)
-			}
 			p.proven = err == nil
+			_, none := errors.AsType[*sasl.ChoiceError](err)
+			_, refused := errors.AsType[*sasl.Failure](err)
+			if none || refused && p.trust.Dialback {
+				// "either close Server1's TCP connection or continue with a Server
+				// Dialback" (XEP-0178, section 3, step 11).
+				p.link.distrusted = refused
+				err = fmt.Errorf("%w: %w", stream.ErrSkip, err)
+			}
 			return out, err
 		}
 	}

@@ -219,32 +219,16 @@ func (p *peer) noteUse() { p.lastUse.Store(time.Now().UnixNano()) }
 
 // element handles what is no stanza.
 func (p *peer) element(el stanza.Element) error {
-	switch {
-	case dialback.IsPacket(el) && p.trust.Dialback:
+	if dialback.IsPacket(el) && p.trust.Dialback {
 		return p.packet(el)
-	case el.Name().Space == stream.NSManagement:
-		return p.acks(el)
+	}
+	if !p.fed.cfg.NoAcks {
+		if ok, err := p.conn.ServeManagement(el, &p.handled); ok {
+			return err
+		}
 	}
 	n := el.Name()
 	return &stream.Error{Condition: stream.UnsupportedStanzaType, Text: fmt.Sprintf("{%.100s}%.100s", n.Space, n.Local)}
-}
-
-// acks handles what is of stream management (XEP-0198). It is for both directions
-// as soon as who has opened the stream asks for it.
-func (p *peer) acks(el stanza.Element) error {
-	h, isAck, err := stream.ParseAck(el)
-	switch {
-	case err != nil:
-		return err
-	case isAck:
-		return p.conn.Acked(h)
-	case stream.IsAckRequest(el):
-		return p.conn.Ack(p.handled)
-	case p.link != nil || p.fed.cfg.NoAcks:
-		return &stream.Error{Condition: stream.UnsupportedStanzaType, Text: "stream management is asked for by who opens the stream"}
-	}
-	p.handled = 0
-	return p.conn.ServeEnable(el)
 }
 
 // mayCarry reports whether stanzas of a pair may be sent.

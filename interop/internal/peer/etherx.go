@@ -24,6 +24,8 @@ type Etherx struct {
 	// Data is the data folder. Empty keeps everything in memory, and so until
 	// the next restart.
 	Data string
+	// S2S has it federate; nil does not.
+	S2S *S2S
 }
 
 // Start builds and starts the ready server with the accounts juliet (password
@@ -31,8 +33,7 @@ type Etherx struct {
 func (c Etherx) Start(t testing.TB) *Server {
 	t.Helper()
 	dir := tempDir(t)
-	s := &Server{Name: "Etherx", Domain: "localhost", Addr: freePort(t), TLSAddr: freePort(t), CA: NewCA(t)}
-	cert := s.CA.Server(t, s.Domain)
+	s, cert := c.S2S.server(t, "Etherx")
 	data := cmp.Or(c.Data, "memory")
 	out := filepath.Join(dir, "out")
 	s.log = newLog(t, s.Name, out)
@@ -40,7 +41,7 @@ func (c Etherx) Start(t testing.TB) *Server {
 		name: s.Name, path: c.build(t, dir), dir: dir, clean: true,
 		args: []string{
 			"-domain", s.Domain, "-listen", s.Addr, "-listen-tls", s.TLSAddr,
-			"-listen-s2s", "", "-listen-component", "", "-listen-http", "",
+			"-listen-s2s", s.S2SAddr, "-listen-component", "", "-listen-http", "",
 			"-data", data, "-cert", cert.Cert, "-key", cert.Key, "-register",
 			"-user", "juliet:r0m30", "-user", "romeo:jul13t",
 		},
@@ -50,6 +51,9 @@ func (c Etherx) Start(t testing.TB) *Server {
 	}
 	if c.Plaintext {
 		s.command.args = append(s.command.args, "-allow-plaintext")
+	}
+	if c.S2S != nil {
+		s.command.args = append(s.command.args, c.S2S.etherx()...)
 	}
 	if c.Data == "" {
 		// Nothing is kept over a restart but the flags.
@@ -68,6 +72,19 @@ func (c Etherx) Start(t testing.TB) *Server {
 	}
 	s.run(t)
 	return s
+}
+
+// etherx returns the flags of one that federates.
+func (s *S2S) etherx() []string {
+	flags := []string{"-dns", s.DNS.Addr}
+	switch s.Trust {
+	case DialbackTLS:
+	case DialbackPlain:
+		flags = append(flags, "-s2s-plaintext")
+	case External:
+		flags = append(flags, "-dialback=false", "-s2s-ca", s.CA.File)
+	}
+	return flags
 }
 
 func readyLines(output string) int {

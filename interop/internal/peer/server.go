@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 )
 
@@ -157,4 +158,11 @@ func (s *Server) Restart(t testing.TB) {
 // test that started it has that already; the subtests that share it call this.
 func (s *Server) Watch(t testing.TB) { s.log.show(t) }
 
-func (s *Server) LogFiles() []string { return s.log.files }
+// Log returns what the server has logged so far.
+func (s *Server) Log() string {
+	var b strings.Builder
+	for _, file := range s.log.files {
+		b.WriteString(read(file))
+	}
+	return b.String()
+}
