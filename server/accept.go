@@ -121,7 +121,7 @@ func (f *federation) serveAccepted(ctx context.Context, cn *connection) error {
 		return err
 	}
 	p.begin(c)
-	f.srv.setConn(cn, c)
+	f.srv.setShutdown(cn, p.shutdown)
 	f.srv.log.Info("server stream up", "pair", p.pair, "remote", cn.tr.RemoteAddr(), "stream", p)
 	err = p.serve()
 	f.srv.log.Info("server stream down", "pair", p.pair, "err", err)

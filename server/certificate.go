@@ -20,7 +20,8 @@ import (
 )
 
 // SelfSigned makes a certificate for domains that nobody has signed: good for
-// tests, and for a start. It is valid for ten years.
+// tests, and for a start. It is valid for ten years. Who puts it among the trusted
+// roots trusts it for these domains, and no other certificate by it.
 func SelfSigned(domains ...string) (tls.Certificate, error) {
 	certPEM, keyPEM, err := selfSigned(domains)
 	if err != nil {
@@ -87,10 +88,9 @@ func selfSigned(domains []string) (certPEM, keyPEM []byte, err error) {
 		SerialNumber:          serial,
 		NotBefore:             now.Add(-time.Hour),
 		NotAfter:              now.AddDate(10, 0, 0),
-		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		IsCA:                  true, // so that it can be put among the trusted roots as it is
-		BasicConstraintsValid: true,
+		BasicConstraintsValid: true, // and no authority: who trusts it trusts it for these domains only
 	}
 	for _, d := range domains {
 		j, err := jid.Parse(d)

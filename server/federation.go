@@ -78,7 +78,8 @@ type Federation struct {
 	// Dialer finds other servers; its Service is set, and its TLSConfig. nil is
 	// the zero Dialer: the DNS.
 	Dialer *stream.Dialer
-	// Dial, if not nil, makes the connections in place of Dialer.
+	// Dial, if not nil, is asked first for a connection: it goes round the DNS.
+	// nil, without an error, leaves it to Dialer.
 	Dial func(ctx context.Context, pair dialback.Pair) (stream.Transport, error)
 
 	// Stream has the limits and timeouts of each stream. nil: Config.Stream.
@@ -290,7 +291,7 @@ func (f *federation) link(pair dialback.Pair) (*link, error) {
 	case f.links[pair] != nil:
 		return f.links[pair], nil
 	case f.closing:
-		return nil, &stanza.Error{Type: stanza.Wait, Condition: stanza.RemoteServerTimeout, Text: "this server is shutting down"}
+		return nil, errClosing
 	case len(f.links) >= f.cfg.MaxLinks:
 		return nil, &stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceConstraint, Text: "too many other servers"}
 	}
@@ -298,6 +299,12 @@ func (f *federation) link(pair dialback.Pair) (*link, error) {
 	l := &link{fed: f, pair: pair}
 	f.links[pair] = l
 	return l, nil
+}
+
+func (f *federation) isClosing() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.closing
 }
 
 // reserve takes room for n bytes that wait, of all that there is.
@@ -345,7 +352,7 @@ func (f *federation) shutdown(ctx context.Context) {
 	}
 	var wg sync.WaitGroup
 	for _, p := range f.stopOpening() {
-		wg.Go(func() { p.conn.Shutdown(ctx, &stream.Error{Condition: stream.SystemShutdown}) })
+		wg.Go(func() { p.shutdown(ctx, &stream.Error{Condition: stream.SystemShutdown}) })
 	}
 	wg.Wait()
 }

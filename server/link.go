@@ -120,6 +120,9 @@ func isStanzaError(err error) bool {
 var errStuck = &stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceConstraint,
 	Text: "the other server takes stanzas more slowly than they are sent to it"}
 
+// errClosing is for stanzas that come too late.
+var errClosing = &stanza.Error{Type: stanza.Wait, Condition: stanza.RemoteServerTimeout, Text: "this server is shutting down"}
+
 // errWaiting is for stanzas beyond what may wait.
 var errWaiting = &stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceConstraint,
 	Text: "too much waits for a connection to this server"}
@@ -163,9 +166,26 @@ func (l *link) start() {
 	if l.running || l.lane != nil {
 		return
 	}
+	if !l.run() {
+		for _, st := range l.takeWaiting() {
+			l.refuse(st, errClosing)
+		}
+		l.bury()
+	}
+}
+
+// run starts the link's goroutine. It fails if the server is shutting down. Who
+// calls it holds l.mu.
+func (l *link) run() bool {
+	l.fed.mu.Lock()
+	defer l.fed.mu.Unlock()
+	if l.fed.closing {
+		return false
+	}
 	l.running = true
 	l.fed.wg.Add(1)
-	go l.run()
+	go l.stayOpen()
+	return true
 }
 
 // ask has a key verified, on the stream that the link has opened or opens now. It
@@ -184,10 +204,10 @@ func (l *link) ask(v *verification) bool {
 		go v.answer(v.query.Failed(stanza.ResourceConstraint))
 	default:
 		l.queries = append(l.queries, v)
-		if !l.running {
-			l.running = true
-			l.fed.wg.Add(1)
-			go l.run()
+		if !l.running && !l.run() {
+			l.queries = nil
+			l.bury()
+			go v.answer(v.query.Failed(stanza.RemoteServerTimeout))
 		}
 	}
 	return true
@@ -207,9 +227,9 @@ func (l *link) forget(v *verification) {
 // of use, before what waits for it is given up.
 const maxTries = 2
 
-// run opens a stream, serves it to its end, and opens another while something
+// stayOpen opens a stream, serves it to its end, and opens another while something
 // waits for it.
-func (l *link) run() {
+func (l *link) stayOpen() {
 	defer l.fed.wg.Done()
 	defer func() {
 		if v := recover(); v != nil {
@@ -228,7 +248,7 @@ func (l *link) run() {
 		l.opened(p)
 		err = p.serve()
 		switch {
-		case p.wasUsed() && time.Since(begun) >= time.Second:
+		case p.wasUseful(time.Since(begun)):
 			tries = 0
 		case tries >= maxTries:
 			l.giveUp(fmt.Errorf("the stream does not last: %w", err))

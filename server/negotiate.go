@@ -42,7 +42,7 @@ func (sess *session) open(c *stream.Conn, in stream.Header) (stream.Header, []st
 // bound is called just before the client learns its address: from then on it
 // can be reached, and is told when the server stops.
 func (sess *session) bound() {
-	sess.srv.setConn(sess.cn, sess.conn)
+	sess.srv.setShutdown(sess.cn, sess.conn.Shutdown)
 	sess.active.Store(true)
 }
 

@@ -16,8 +16,11 @@ import (
 func (l *link) open() (*peer, error) {
 	f := l.fed
 	trust, err := f.trust(l.pair)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case f.isClosing():
+		return nil, errClosing
 	}
 	ctx, cancel := context.WithTimeout(f.srv.ctx, f.cfg.ConnectTimeout)
 	defer cancel()
@@ -70,7 +73,9 @@ func (f *federation) openTLSFor(p *peer) *tls.Config {
 // dial connects to the server of a domain.
 func (f *federation) dial(ctx context.Context, pair dialback.Pair, config *tls.Config) (stream.Transport, error) {
 	if f.cfg.Dial != nil {
-		return f.cfg.Dial(ctx, pair)
+		if tr, err := f.cfg.Dial(ctx, pair); tr != nil || err != nil {
+			return tr, err
+		}
 	}
 	d := *f.cfg.Dialer
 	d.Service = stream.ServiceServer

@@ -33,9 +33,13 @@ type peer struct {
 	errors   bool // the other server understands dialback errors
 	maxBytes int  // of a stanza, that the other server takes; 0: not known
 	first    []stanza.Element
+	begun    time.Time
 
-	rate    bucket
-	handled uint32 // stanzas that have come, since they are counted
+	rate bucket
+
+	counting sync.Mutex
+	handled  uint32 // stanzas that have come, since they are counted
+	closing  bool   // the last acknowledgement, and the closing tag, are sent
 
 	// Guarded by mu, which may be held when that of a link is not.
 	mu        sync.Mutex
@@ -47,6 +51,7 @@ type peer struct {
 	expiry    *time.Timer                       // of the request to be let in
 	carries   []*link                           // whose lane it is
 	carried   bool                              // it was one
+	helped    bool                              // a key was verified on it
 	ended     bool
 
 	sent    atomic.Uint32 // stanzas
@@ -95,7 +100,8 @@ func (p *peer) begin(c *stream.Conn) {
 	if p.proven {
 		p.authorize(p.pair)
 	}
-	p.lastUse.Store(time.Now().UnixNano())
+	p.begun = time.Now()
+	p.lastUse.Store(p.begun.UnixNano())
 }
 
 // authorize lets stanzas of a pair come, and go, as far as the stream has those
@@ -182,12 +188,27 @@ func (p *peer) next() (handedOver bool, err error) {
 	if !p.rate.take(p.ctx, st.Size()) {
 		return false, p.ctx.Err()
 	}
-	p.handled++
+	if !p.count() {
+		return false, nil
+	}
 	if err := p.check(st.From, st.To); err != nil {
 		return false, err
 	}
 	p.noteUse()
 	return p.fed.srv.takeRemote(p.ctx, p, st), nil
+}
+
+// count counts a stanza that has come. It returns false for one that is not to be
+// handled: it has come behind our closing tag, when the other server cannot be told
+// any more that it was, and takes it for lost.
+func (p *peer) count() bool {
+	p.counting.Lock()
+	defer p.counting.Unlock()
+	if p.closing && p.conn.Managed() {
+		return false
+	}
+	p.handled++
+	return true
 }
 
 // check says whether a stanza may come on the stream: only between domains that
@@ -205,7 +226,9 @@ func (p *peer) check(from, to jid.JID) error {
 // malformed answers a stanza with an address that is none, if it is known who has
 // sent it.
 func (p *peer) malformed(st *stanza.Stanza, err error) error {
-	p.handled++
+	if !p.count() {
+		return nil
+	}
 	if st.From.IsZero() || p.check(st.From, p.pair.Local) != nil {
 		return &stream.Error{Condition: stream.ImproperAddressing, Text: err.Error()}
 	}
@@ -223,6 +246,8 @@ func (p *peer) element(el stanza.Element) error {
 		return p.packet(el)
 	}
 	if !p.fed.cfg.NoAcks {
+		p.counting.Lock()
+		defer p.counting.Unlock()
 		if ok, err := p.conn.ServeManagement(el, &p.handled); ok {
 			return err
 		}
@@ -250,11 +275,12 @@ func (p *peer) carry(l *link) bool {
 	return true
 }
 
-// wasUsed reports whether stanzas could ever be sent on the stream.
-func (p *peer) wasUsed() bool {
+// wasUseful reports whether a stream that lasted so long was of any use, so that
+// it makes sense to open another.
+func (p *peer) wasUseful(lasted time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.carried
+	return p.helped || p.carried && lasted >= time.Second
 }
 
 // offerLane offers a bidirectional stream that the other server has opened to the
@@ -304,6 +330,9 @@ func (p *peer) end() {
 	p.ended = true
 	carries := p.carries
 	p.carries = nil
+	if p.expiry != nil {
+		p.expiry.Stop()
+	}
 	var answers []dialback.Answer
 	for _, a := range p.verifier.Close(dialback.Cause(p.err)) {
 		answers = append(answers, a)
@@ -350,5 +379,16 @@ func ofPair(sts []*stanza.Stanza, pair dialback.Pair) (out []*stanza.Stanza) {
 func (p *peer) close(reason *stream.Error) {
 	ctx, cancel := context.WithTimeout(p.fed.srv.ctx, 5*time.Second)
 	defer cancel()
-	p.conn.Shutdown(ctx, reason)
+	p.shutdown(ctx, reason)
+}
+
+// shutdown closes the stream in order, until ctx ends.
+func (p *peer) shutdown(ctx context.Context, reason *stream.Error) error {
+	p.counting.Lock()
+	if p.conn.Managed() {
+		p.conn.Ack(p.handled)
+	}
+	p.closing = true
+	p.counting.Unlock()
+	return p.conn.Shutdown(ctx, reason)
 }

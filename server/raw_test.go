@@ -44,16 +44,17 @@ func newServer(t testing.TB, change func(*server.Config)) *server.Server {
 
 // raw is a client that says what it is told, and collects what it hears.
 type raw struct {
-	t    testing.TB
-	nc   net.Conn
-	mu   sync.Mutex
-	got  string // not yet expected
-	err  error
-	news chan struct{}
+	t      testing.TB
+	nc     net.Conn
+	domain string // whose server it talks with
+	mu     sync.Mutex
+	got    string // not yet expected
+	err    error
+	news   chan struct{}
 }
 
 func newRaw(t testing.TB, nc net.Conn) *raw {
-	r := &raw{t: t, nc: nc, news: make(chan struct{}, 1)}
+	r := &raw{t: t, nc: nc, domain: "localhost", news: make(chan struct{}, 1)}
 	t.Cleanup(func() { nc.Close() })
 	go r.read()
 	return r
@@ -152,7 +153,7 @@ const header = "<?xml version='1.0'?><stream:stream to='localhost' version='1.0'
 
 func (r *raw) open() {
 	r.t.Helper()
-	r.send(header)
+	r.send("%s", strings.Replace(header, "localhost", r.domain, 1))
 	r.expect("<stream:stream ", "</stream:features>")
 }
 
@@ -178,7 +179,7 @@ func (r *raw) login(user, password, resource string) {
 	r.expect("<success")
 	r.open()
 	r.send("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>%s</resource></bind></iq>", resource)
-	r.expect("<jid>"+user+"@localhost/"+resource+"</jid>", "</iq>")
+	r.expect("<jid>"+user+"@"+r.domain+"/"+resource+"</jid>", "</iq>")
 }
 
 // stoppable is a transport that is not read any more once stop is closed.

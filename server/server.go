@@ -161,8 +161,9 @@ type Server struct {
 // connection is one that was accepted, from its first byte to its last.
 type connection struct {
 	tr     stream.Transport
-	server bool         // it comes from another server
-	conn   *stream.Conn // once it is negotiated
+	server bool // it comes from another server
+	// shutdown ends the stream in order, once it is negotiated.
+	shutdown func(context.Context, *stream.Error) error
 }
 
 // New makes a server. It serves nothing yet.
@@ -437,11 +438,11 @@ func (s *Server) group(cn *connection) *sync.WaitGroup {
 	return &s.clients
 }
 
-// setConn notes what a connection is shut down by.
-func (s *Server) setConn(cn *connection, c *stream.Conn) {
+// setShutdown notes how a connection is ended in order.
+func (s *Server) setShutdown(cn *connection, fn func(context.Context, *stream.Error) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	cn.conn = c
+	cn.shutdown = fn
 }
 
 // setTransport notes what has become of a connection with the TLS handshake.
@@ -509,13 +510,13 @@ func (s *Server) shutdownConns(ctx context.Context, conns []*connection, servers
 
 func (s *Server) shutdownConn(ctx context.Context, cn *connection) {
 	s.mu.Lock()
-	conn, tr := cn.conn, cn.tr
+	shutdown, tr := cn.shutdown, cn.tr
 	s.mu.Unlock()
-	if conn == nil {
+	if shutdown == nil {
 		tr.Close() // nothing is lost: nobody is known to be on it
 		return
 	}
-	conn.Shutdown(ctx, &stream.Error{Condition: stream.SystemShutdown})
+	shutdown(ctx, &stream.Error{Condition: stream.SystemShutdown})
 }
 
 // Close stops the server at once: all listeners and connections are closed.

@@ -228,7 +228,9 @@ func (p *peer) takeAnswer(pkt dialback.Packet) {
 	if a, err := p.verifier.Answer(pkt); err == nil {
 		v := p.asked[a.Query()]
 		delete(p.asked, a.Query())
+		p.helped = true
 		p.mu.Unlock()
+		p.noteUse()
 		if v != nil {
 			v.answer(a)
 		}
