@@ -70,7 +70,7 @@ func Cause(err error) stanza.Condition {
 		return stanza.RemoteServerNotFound
 	}
 	if errors.Is(err, stanza.ItemNotFound) || errors.Is(err, stanza.RemoteServerNotFound) ||
-		errors.Is(err, stream.HostUnknown) {
+		errors.Is(err, stream.HostUnknown) || errors.Is(err, stream.ErrNoService) {
 		return stanza.RemoteServerNotFound
 	}
 	op, isNet := errors.AsType[*net.OpError](err)

@@ -26,7 +26,7 @@ func (s *Server) ServeS2S(ctx context.Context, l net.Listener) error {
 		l.Close()
 		return errNoFederation
 	}
-	return s.serve(ctx, l, func(nc net.Conn) error { return s.ServeS2SConn(s.ctx, nc) })
+	return s.serve(ctx, l, true, func(nc net.Conn) error { return s.ServeS2SConn(s.ctx, nc) })
 }
 
 // ServeS2SConn serves one connection of another server, and returns when its

@@ -30,6 +30,8 @@ func (f *federation) acceptTLS(local jid.JID) *tls.Config {
 	config := f.cfg.TLS.Clone()
 	config.ClientAuth = tls.RequestClientCert
 	config.NextProtos = nil
+	config.GetConfigForClient = nil
+	config.Certificates = nil // or GetCertificate is not asked where no name is given
 	config.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		if hello.ServerName != "" {
 			if name, err := jid.New("", hello.ServerName, ""); err == nil && f.isLocal(name) {

@@ -80,22 +80,31 @@ func (l *link) unlock() {
 // send sends a stanza, or lets it wait, or answers it with an error. It returns
 // false if the link is dead and another is to be taken.
 func (l *link) send(ctx context.Context, st *stanza.Stanza) bool {
-	l.mu.Lock()
-	if l.dead {
-		l.unlock()
-		return false
-	}
-	lane, err := l.lane, error(stream.ErrClosed)
-	if lane != nil {
-		err = lane.trySend(st)
-	}
-	if err == stream.ErrOutboxFull && !l.stuck {
-		l.unlock()
-		err = lane.sendSlowly(ctx, st)
+	for {
 		l.mu.Lock()
-		l.stuck = err == errStuck && l.lane == lane
+		lane, err := l.lane, error(stream.ErrClosed)
+		if lane != nil {
+			err = lane.trySend(st)
+		}
+		if err == stream.ErrOutboxFull && !l.stuck {
+			l.unlock()
+			err = lane.sendSlowly(ctx, st)
+			l.mu.Lock()
+			l.stuck = err == errStuck && l.lane == lane
+		}
+		done := l.finish(st, lane, err)
+		dead := l.dead
+		l.unlock()
+		if done || dead {
+			return done
+		}
 	}
-	defer l.unlock()
+}
+
+// finish does what is to be done with a stanza after a lane has been tried. It
+// returns false if there is another lane now, or none ever again. Who calls it
+// holds l.mu.
+func (l *link) finish(st *stanza.Stanza, lane *peer, err error) bool {
 	switch {
 	case err == nil:
 		l.stuck = false
@@ -103,7 +112,7 @@ func (l *link) send(ctx context.Context, st *stanza.Stanza) bool {
 		l.refuse(st, errStuck)
 	case isStanzaError(err):
 		l.refuse(st, err)
-	case l.dead:
+	case l.dead, l.lane != lane:
 		return false
 	default: // there is no lane, or it has just ended
 		l.hold(st)
@@ -196,9 +205,8 @@ func (l *link) ask(v *verification) bool {
 	switch {
 	case l.dead:
 		return false
-	case l.own != nil:
-		l.own.verify(v)
-	case l.isResting():
+	case l.own != nil && l.own.verify(v):
+	case l.own == nil && l.isResting():
 		go v.answer(v.query.Failed(dialback.Cause(l.cause)))
 	case len(l.queries) >= maxQueries:
 		go v.answer(v.query.Failed(stanza.ResourceConstraint))
@@ -213,14 +221,31 @@ func (l *link) ask(v *verification) bool {
 	return true
 }
 
-// forget takes back a question whose answer nobody waits for any more.
-func (l *link) forget(v *verification) {
+// askAgain has keys verified on another stream, because the one that they were asked
+// about on has ended: once each.
+func (l *link) askAgain(vs []*verification) {
+	l.mu.Lock()
+	defer l.unlock()
+	for _, v := range vs {
+		if v.again {
+			go v.answer(v.query.Failed(stanza.RemoteServerTimeout))
+			continue
+		}
+		v.again = true
+		l.queries = append(l.queries, v)
+	}
+}
+
+// forget takes back a question whose answer nobody waits for any more. It returns
+// the stream on which it was asked, nil if that has not been done.
+func (l *link) forget(v *verification) *peer {
 	l.mu.Lock()
 	defer l.unlock()
 	l.queries = slices.DeleteFunc(l.queries, func(o *verification) bool { return o == v })
-	if l.own != nil {
-		l.own.forget(v)
+	if l.own != nil && l.own.forget(v) {
+		return l.own
 	}
+	return nil
 }
 
 // maxTries is how often in succession a stream may be lost, without having been
@@ -247,6 +272,7 @@ func (l *link) stayOpen() {
 		begun := time.Now()
 		l.opened(p)
 		err = p.serve()
+		l.fed.srv.log.Info("server stream down", "pair", l.pair, "err", err)
 		switch {
 		case p.wasUseful(time.Since(begun)):
 			tries = 0
@@ -289,10 +315,7 @@ func (l *link) opened(p *peer) {
 	l.mu.Lock()
 	defer l.unlock()
 	l.own = p
-	for _, v := range l.queries {
-		p.verify(v)
-	}
-	l.queries = nil
+	l.queries = slices.DeleteFunc(l.queries, p.verify)
 	switch {
 	case p.mayCarry(l.pair):
 		l.use(p)

@@ -35,6 +35,9 @@ type network struct {
 	// of who calls and of who is called, and may put something in between.
 	wire  func(pair dialback.Pair, caller, called net.Conn) (net.Conn, net.Conn)
 	dials int
+	// quick leaves out the passwords and the log, which cost more than the rest:
+	// for tests that make thousands of servers.
+	quick bool
 }
 
 func newNetwork(t testing.TB) *network {
@@ -47,18 +50,24 @@ func (n *network) add(domain string, change func(*server.Config)) *server.Server
 	n.t.Helper()
 	accounts := &memory.Accounts{Iterations: 4096}
 	for name, password := range map[string]string{"juliet": "r0m30", "romeo": "jul13t"} {
+		if n.quick {
+			break
+		}
 		if err := accounts.SetPassword(context.Background(), jid.MustParse(name+"@"+domain), password); err != nil {
 			n.t.Fatal(err)
 		}
 	}
 	cfg := server.Config{
 		Domains: []string{domain}, Accounts: accounts,
-		TLS: &tls.Config{Certificates: []tls.Certificate{n.ca.issue(n.t, domain)}},
+		TLS: &tls.Config{Certificates: []tls.Certificate{n.certificate(domain)}},
 		Federation: &server.Federation{
 			Trust: server.Trust{Roots: n.ca.pool},
 			Dial:  n.dial,
 		},
 		Log: slog.New(slog.NewTextHandler(n.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	if n.quick {
+		cfg.Log = nil
 	}
 	if change != nil {
 		change(&cfg)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -306,7 +307,9 @@ func (p *peer) trySend(st *stanza.Stanza) error {
 			Text: fmt.Sprintf("the other server takes no stanza of more than %d bytes", p.maxBytes)}
 	}
 	err := p.conn.TrySend(st)
-	if err == nil {
+	if err == nil && !(st.Kind == stanza.KindIQ && st.Type.IsResponse()) {
+		// Whether an answer has arrived need not be known; and if answers to
+		// pings counted two servers would keep each other awake.
 		p.sent.Add(1)
 	}
 	return err
@@ -333,11 +336,8 @@ func (p *peer) end() {
 	if p.expiry != nil {
 		p.expiry.Stop()
 	}
-	var answers []dialback.Answer
-	for _, a := range p.verifier.Close(dialback.Cause(p.err)) {
-		answers = append(answers, a)
-	}
-	asked := p.asked
+	p.verifier.Close("")
+	asked := slices.Collect(maps.Values(p.asked))
 	p.asked = nil
 	var open []*dialback.Query
 	if p.receiving != nil {
@@ -347,10 +347,8 @@ func (p *peer) end() {
 		p.origin.Close()
 	}
 	p.mu.Unlock()
-	for _, a := range answers {
-		if v := asked[a.Query()]; v != nil {
-			v.answer(a)
-		}
+	if p.link != nil {
+		p.link.askAgain(asked)
 	}
 	for _, q := range open {
 		p.fed.forget(p, q)

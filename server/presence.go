@@ -182,6 +182,15 @@ func (sess *session) knows(j jid.JID) bool {
 	return full || bare
 }
 
+// forgetDirected takes note that somebody who has got directed presence has gone, and
+// need not be told when the session does: the server "SHOULD remove any entity that
+// sends unavailable presence to the user" (RFC 6121, section 4.6.1).
+func (sess *session) forgetDirected(from jid.JID) {
+	sess.mu.Lock()
+	defer sess.mu.Unlock()
+	delete(sess.directed, from) // that of one resource says nothing about the others
+}
+
 // goOffline tells everybody who has seen the session's presence that it is gone,
 // once. st is what the client has sent for it, nil if it has not.
 func (sess *session) goOffline(ctx context.Context, st *stanza.Stanza) {
@@ -238,6 +247,9 @@ func (s *Server) deliverPresence(ctx context.Context, h *host, st *stanza.Stanza
 			continue
 		}
 		sess.user.setSilent(st.From.Bare(), st.Type == stanza.TypeError)
+		if st.Type == stanza.TypeUnavailable {
+			sess.forgetDirected(st.From)
+		}
 		if sess.active.Load() && sess.accepts(ctx, st) {
 			sess.deliver(st)
 		}
@@ -251,7 +263,7 @@ func (s *Server) answerProbe(ctx context.Context, h *host, st *stanza.Stanza) {
 			s.Route(ctx, st.ErrorReply(moved))
 			return
 		}
-		s.Route(ctx, presenceStanza(stanza.TypeUnsubscribed, st.To.Bare(), st.From.Bare()))
+		s.Route(ctx, answering(st, presenceStanza(stanza.TypeUnsubscribed, st.To.Bare(), st.From.Bare())))
 		return
 	}
 	u := h.acquire(st.To)
@@ -304,9 +316,21 @@ func (u *user) tell(ctx context.Context, probe *stanza.Stanza) {
 		u.srv.log.Error("last presence", "account", u.account, "err", err)
 	}
 	st = addressed(st, probe.From)
+	if st.ID == "" {
+		st = answering(probe, st)
+	}
 	if blocked, _ := u.hides(ctx, st); !blocked {
 		u.srv.Route(ctx, st)
 	}
+}
+
+// answering gives the answer to a probe that nobody is there, or that it is not to
+// be known, its id: the server "SHOULD mirror the 'id' of the user's presence probe"
+// (RFC 6121, section 4.3.2.1).
+func answering(probe, st *stanza.Stanza) *stanza.Stanza {
+	h := st.Header
+	h.ID = probe.ID
+	return st.With(h)
 }
 
 // lastPresence returns what the account's contacts may know while nobody is
@@ -333,7 +357,7 @@ func (u *user) tellStranger(ctx context.Context, probe *stanza.Stanza) {
 			return
 		}
 	}
-	st := presenceStanza(stanza.TypeUnsubscribed, u.account, probe.From.Bare())
+	st := answering(probe, presenceStanza(stanza.TypeUnsubscribed, u.account, probe.From.Bare()))
 	if blocked, _ := u.hides(ctx, presenceStanza(stanza.TypeAvailable, u.account, probe.From)); !blocked {
 		u.srv.Route(ctx, st)
 	}

@@ -144,8 +144,9 @@ type Server struct {
 	cancel context.CancelFunc
 
 	mu        sync.Mutex
-	closing   bool
-	listeners map[net.Listener]struct{}
+	closing   bool                  // to clients
+	closed    bool                  // to other servers, too
+	listeners map[net.Listener]bool // true: for other servers
 	conns     map[*connection]struct{}
 	clients   sync.WaitGroup // one for each connection of a client
 	servers   sync.WaitGroup // one for each of a server
@@ -169,7 +170,7 @@ type connection struct {
 // New makes a server. It serves nothing yet.
 func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, log: cfg.Log, hosts: make(map[string]*host),
-		listeners: make(map[net.Listener]struct{}), conns: make(map[*connection]struct{})}
+		listeners: make(map[net.Listener]bool), conns: make(map[*connection]struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -267,7 +268,7 @@ func (s *Server) LocalAddr() jid.JID { return s.main.jid }
 // closed, and closes l. Connections stay open when Serve returns because of
 // ctx.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	return s.serve(ctx, l, func(nc net.Conn) error { return s.ServeConn(s.ctx, nc) })
+	return s.serve(ctx, l, false, func(nc net.Conn) error { return s.ServeConn(s.ctx, nc) })
 }
 
 // ServeTLS is Serve for connections that begin with the TLS handshake (direct
@@ -278,7 +279,7 @@ func (s *Server) ServeTLS(ctx context.Context, l net.Listener) error {
 	}
 	config := s.cfg.TLS.Clone()
 	config.NextProtos = []string{"xmpp-client"}
-	return s.serve(ctx, l, func(nc net.Conn) error {
+	return s.serve(ctx, l, false, func(nc net.Conn) error {
 		tc := tls.Server(nc, config)
 		ctx, cancel := context.WithTimeout(s.ctx, s.negotiationTimeout())
 		defer cancel()
@@ -297,8 +298,9 @@ func (s *Server) negotiationTimeout() time.Duration {
 	return stream.DefaultNegotiationTimeout
 }
 
-func (s *Server) serve(ctx context.Context, l net.Listener, handle func(net.Conn) error) error {
-	if err := s.addListener(l); err != nil {
+// serve accepts connections of clients, or of other servers.
+func (s *Server) serve(ctx context.Context, l net.Listener, servers bool, handle func(net.Conn) error) error {
+	if err := s.addListener(l, servers); err != nil {
 		l.Close()
 		return err
 	}
@@ -354,13 +356,13 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (s *Server) addListener(l net.Listener) error {
+func (s *Server) addListener(l net.Listener, servers bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
 		return ErrServerClosed
 	}
-	s.listeners[l] = struct{}{}
+	s.listeners[l] = servers
 	return nil
 }
 
@@ -421,7 +423,7 @@ func (s *Server) addConn(cn *connection) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.closing:
+	case s.closed, s.closing && !cn.server:
 		return stream.SystemShutdown
 	case s.cfg.MaxConns > 0 && len(s.conns) >= s.cfg.MaxConns:
 		return stream.ResourceConstraint
@@ -464,15 +466,15 @@ func (s *Server) removeConn(cn *connection) {
 // ended and what was on its way to other servers is there. When ctx ends before,
 // the rest is closed hard and the error is that of ctx.
 func (s *Server) Shutdown(ctx context.Context) error {
-	conns := s.stopAccepting()
-	s.shutdownConns(ctx, conns, false)
+	s.shutdownClients(ctx)
 	err := wait(ctx, &s.clients)
 	if err == nil {
 		err = s.drainServices(ctx)
 	}
 	if err == nil && s.fed != nil {
+		// Others may still come: to verify the key of a last stanza.
 		s.fed.shutdown(ctx)
-		s.shutdownConns(ctx, conns, true)
+		s.shutdownConns(ctx, s.stopAccepting(true))
 		err = wait(ctx, &s.servers)
 	}
 	s.Close()
@@ -499,12 +501,21 @@ func wait(ctx context.Context, wg *sync.WaitGroup) error {
 	}
 }
 
-// shutdownConns ends the streams of clients, or of other servers.
-func (s *Server) shutdownConns(ctx context.Context, conns []*connection, servers bool) {
+// shutdownClients ends the streams of clients. They have half of the time, so that
+// some is left to tell other servers that they have gone.
+func (s *Server) shutdownClients(ctx context.Context) {
+	cancel := context.CancelFunc(func() {})
+	if deadline, ok := ctx.Deadline(); ok && s.fed != nil {
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+	}
+	s.shutdownConns(ctx, s.stopAccepting(false))
+	context.AfterFunc(ctx, cancel)
+}
+
+// shutdownConns begins to end streams.
+func (s *Server) shutdownConns(ctx context.Context, conns []*connection) {
 	for _, cn := range conns {
-		if cn.server == servers {
-			go s.shutdownConn(ctx, cn)
-		}
+		go s.shutdownConn(ctx, cn)
 	}
 }
 
@@ -521,7 +532,7 @@ func (s *Server) shutdownConn(ctx context.Context, cn *connection) {
 
 // Close stops the server at once: all listeners and connections are closed.
 func (s *Server) Close() error {
-	conns := s.stopAccepting()
+	conns := s.stopAccepting(true)
 	s.cancel()
 	for _, cn := range conns {
 		s.closeConn(cn)
@@ -543,16 +554,21 @@ func (s *Server) closeConn(cn *connection) {
 	tr.Close()
 }
 
-func (s *Server) stopAccepting() []*connection {
+// stopAccepting closes the server to clients, or to everybody, and returns the
+// connections that there are then.
+func (s *Server) stopAccepting(servers bool) (conns []*connection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closing = true
-	for l := range s.listeners {
-		l.Close()
+	s.closing, s.closed = true, s.closed || servers
+	for l, forServers := range s.listeners {
+		if servers || !forServers {
+			l.Close()
+		}
 	}
-	var conns []*connection
 	for cn := range s.conns {
-		conns = append(conns, cn)
+		if servers || !cn.server {
+			conns = append(conns, cn)
+		}
 	}
 	return conns
 }

@@ -16,6 +16,7 @@ type verification struct {
 	from  *peer // the stream that the key came on
 	once  sync.Once
 	timer *time.Timer
+	again bool // asked about twice; guarded by the link's mu
 }
 
 // answer hands the answer to the stream that waits for it, the first one only.
@@ -37,7 +38,9 @@ func (f *federation) verify(p *peer, q *dialback.Query) {
 	}
 	v := &verification{query: q, from: p}
 	v.timer = time.AfterFunc(f.cfg.DialbackTimeout, func() {
-		f.forget(p, q)
+		if asked := f.forget(p, q); asked != nil {
+			go asked.close(nil) // it may be dead
+		}
 		v.answer(q.Failed(stanza.RemoteServerTimeout))
 	})
 	p.mu.Lock()
@@ -58,51 +61,63 @@ func (f *federation) verify(p *peer, q *dialback.Query) {
 	}
 }
 
-// forget takes back a question about a key that came on p.
-func (f *federation) forget(p *peer, q *dialback.Query) {
+// forget takes back a question about a key that came on p. It returns the stream on
+// which it was asked, nil if that has not been done.
+func (f *federation) forget(p *peer, q *dialback.Query) *peer {
 	p.mu.Lock()
 	v := p.waits[q]
 	delete(p.waits, q)
 	p.mu.Unlock()
 	if v == nil {
-		return
+		return nil
 	}
 	v.timer.Stop()
 	f.mu.Lock()
 	l := f.links[q.Pair()]
 	f.mu.Unlock()
-	if l != nil {
-		l.forget(v)
+	if l == nil {
+		return nil
 	}
+	return l.forget(v)
 }
 
-// verify asks on this stream whether a key is right.
-func (p *peer) verify(v *verification) {
+// verify asks on this stream whether a key is right. It returns false if the stream
+// is about to end.
+func (p *peer) verify(v *verification) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.ended || p.conn.Closing() {
+		return false
+	}
 	pkt, err := p.verifier.Ask(v.query)
 	if err == nil {
-		err = p.say(pkt)
+		if err = p.say(pkt); err != nil {
+			p.verifier.Cancel(v.query)
+		}
 	}
-	if err != nil {
-		p.verifier.Cancel(v.query)
+	switch {
+	case errors.Is(err, stream.ErrClosed):
+		return false
+	case err != nil:
 		go v.answer(v.query.Failed(dialback.Cause(err)))
-		return
-	}
-	if p.asked == nil {
+		return true
+	case p.asked == nil:
 		p.asked = make(map[*dialback.Query]*verification)
 	}
 	p.asked[v.query] = v
+	return true
 }
 
-// forget takes back a question that was asked on this stream.
-func (p *peer) forget(v *verification) {
+// forget takes back a question, and reports whether it was asked on this stream.
+func (p *peer) forget(v *verification) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.asked[v.query] == v {
-		delete(p.asked, v.query)
-		p.verifier.Cancel(v.query)
+	if p.asked[v.query] != v {
+		return false
 	}
+	delete(p.asked, v.query)
+	p.verifier.Cancel(v.query)
+	return true
 }
 
 // request asks to be let in with stanzas of the stream's own pair, unless that is

@@ -17,10 +17,11 @@ import (
 type watch struct {
 	mu       sync.Mutex
 	timer    *time.Timer // nil when it is over
-	activity uint32      // what had come when something last did
-	sent     uint32      // what had been sent then
-	since    time.Time   // when something last came or was sent
-	silent   uint32      // what had been sent the last time that the other server gave a sign of life
+	activity uint32      // what had come the last time
+	sent     uint32      // what had been sent the last time
+	since    time.Time   // when something was last seen to have come or to have been sent
+	silent   uint32      // what had been sent when the other server last gave a sign of life
+	doubted  bool        // more had been the last time
 	pinging  bool
 }
 
@@ -49,15 +50,14 @@ func (p *peer) look() {
 		return
 	}
 	now, activity, sent := time.Now(), p.conn.Activity(), p.sent.Load()
-	alive := activity != w.activity
-	if alive || sent != w.sent {
+	if activity != w.activity || sent != w.sent {
 		w.since = now
 	}
-	if alive {
+	if activity != w.activity {
 		w.silent = sent
 	}
-	quiet := sent == w.sent
-	w.activity, w.sent = activity, sent
+	doubted := w.doubted
+	w.activity, w.sent, w.doubted = activity, sent, sent != w.silent && !p.conn.Managed()
 	switch idle := p.fed.cfg.IdleTimeout; {
 	case p.isDeaf(now):
 		p.fed.srv.log.Warn("server link is dead", "pair", p.pair)
@@ -66,7 +66,7 @@ func (p *peer) look() {
 		go p.close(&stream.Error{Condition: stream.ConnectionTimeout, Text: "no domain has been authorized"})
 	case idle > 0 && now.Sub(w.since) >= idle:
 		go p.close(nil)
-	case quiet && sent != w.silent && !p.conn.Managed() && !w.pinging:
+	case doubted && w.doubted && !w.pinging:
 		w.pinging = true
 		go p.ping()
 	}
@@ -98,7 +98,9 @@ func (p *peer) ping() {
 	err := p.fed.ping(ctx, pair)
 	w := &p.watch
 	w.mu.Lock()
-	w.pinging, w.silent = false, p.sent.Load()
+	w.pinging, w.doubted = false, false
+	w.silent = p.sent.Load()
+	w.sent = w.silent // a ping is no use of the stream
 	w.mu.Unlock()
 	if errors.Is(err, context.DeadlineExceeded) {
 		p.fed.srv.log.Warn("server link is silent", "pair", p.pair)

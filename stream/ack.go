@@ -58,8 +58,8 @@ type acks struct {
 	bytes  int // of kept
 	most   int // bytes without being asked for
 
-	enabled  bool // the peer knows: it may be asked
-	off      bool // the peer does not want it
+	enabled  bool // the peer agrees; until then enable is what it is asked
+	off      bool // the peer does not agree
 	asked    bool // and not answered
 	askedAt  time.Time
 	askedFor uint64 // sent, then
@@ -219,7 +219,7 @@ func (a *acks) arm(d time.Duration) {
 // idle says that nothing else is going to be written, the timer is set.
 func (o *outbox) due(idle bool) bool {
 	a := o.acks
-	if a == nil || !a.enabled || a.off || a.asked || a.waiting() == 0 || o.final || o.err != nil {
+	if a == nil || a.off || a.asked || a.waiting() == 0 || o.final || o.err != nil {
 		return false
 	}
 	if !a.stalled && (a.waiting() >= askStanzas || a.bytes >= a.most || o.space != nil || a.urgent && idle) {

@@ -84,6 +84,16 @@ func (p *peer) quiet() {
 	}
 }
 
+// now fails if the peer has not got the text already, as the time is.
+func (p *peer) now(want string) {
+	p.t.Helper()
+	synctest.Wait()
+	if got, _ := p.text(); !strings.HasPrefix(got, want) {
+		p.t.Fatalf("got  %s\nwant %s", got, want)
+	}
+	p.expect(want)
+}
+
 // left is what Unacked and Unsent return.
 func left(c *Conn) string { return ids(c.Unacked()) + "|" + ids(c.Unsent()) }
 
@@ -118,7 +128,7 @@ func TestManageAfter(t *testing.T) {
 			t.Error(err)
 		}
 		p := newPeer(t, a)
-		p.expect(xmlOf(0, 3) + enabledXML + xmlOf(3, 5) + message(90).String() + xmlOf(5, 6) + requestXML)
+		p.now(xmlOf(0, 3) + enabledXML + xmlOf(3, 5) + message(90).String() + xmlOf(5, 6) + requestXML)
 		p.quiet()
 		acked(t, c, 2)
 		if c.Unacked() != nil {
@@ -146,31 +156,36 @@ func TestAsk(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p, c := manage(t, Config{})
 			sendAll(t, c, 0, 1)
-			p.expect(xmlOf(0, 1) + requestXML)
+			p.now(xmlOf(0, 1) + requestXML)
 			start := time.Now()
 			sendAll(t, c, 1, 2) // a request is not answered
 			time.Sleep(time.Hour)
-			p.expect(xmlOf(1, 2))
+			p.now(xmlOf(1, 2))
 			p.quiet()
 			if since, ok := c.AwaitingAck(); !ok || !since.Equal(start) {
 				t.Error(since, ok)
 			}
 			acked(t, c, 1)
-			p.expect(requestXML) // an hour is more than a pause
+			p.now(requestXML) // an hour is more than a pause
 			acked(t, c, 2)
 			if since, ok := c.AwaitingAck(); ok || !since.IsZero() {
 				t.Error(since, ok)
 			}
 			sendAll(t, c, 2, 3)
-			p.expect(xmlOf(2, 3))
+			p.now(xmlOf(2, 3))
 			sendAll(t, c, 3, 4)
-			p.expect(xmlOf(3, 4))
+			p.now(xmlOf(3, 4))
 			time.Sleep(askPause - 1)
 			p.quiet()
 			time.Sleep(time.Nanosecond)
 			synctest.Wait()
-			p.expect(requestXML)
+			p.now(requestXML)
 			acked(t, c, 4)
+			sendAll(t, c, 4, 5)
+			p.now(xmlOf(4, 5))
+			time.Sleep(askPause)
+			p.now(requestXML)
+			acked(t, c, 5)
 			time.Sleep(time.Hour)
 			p.quiet()
 			if _, ok := c.AwaitingAck(); ok {
@@ -184,11 +199,14 @@ func TestAsk(t *testing.T) {
 			sendAll(t, c, 0, 1)
 			acked(t, c, 1)
 			sendAll(t, c, 1, 1+askStanzas)
-			p.expect(xmlOf(0, 1) + requestXML + xmlOf(1, 1+askStanzas) + requestXML)
+			p.now(xmlOf(0, 1) + requestXML + xmlOf(1, 1+askStanzas) + requestXML)
+			if c.out.acks.armed {
+				t.Error("a timer for nothing")
+			}
 			sendAll(t, c, 100, 200)
-			p.expect(xmlOf(100, 200))
+			p.now(xmlOf(100, 200))
 			acked(t, c, 1+askStanzas) // the answer leaves more than enough for another
-			p.expect(requestXML)
+			p.now(requestXML)
 			acked(t, c, 101+askStanzas)
 			p.quiet()
 		})
@@ -199,14 +217,14 @@ func TestAsk(t *testing.T) {
 				p, c := manage(t, Config{MaxOutbox: tt.max})
 				sendAll(t, c, 0, 1)
 				acked(t, c, 1)
-				p.expect(xmlOf(0, 1) + requestXML)
+				p.now(xmlOf(0, 1) + requestXML)
 				big := sized(t, tt.want/4)
 				for i := range 4 {
 					p.quiet()
 					c.Send(t.Context(), big)
-					p.expect(big.String())
+					p.now(big.String())
 					if i == 3 {
-						p.expect(requestXML)
+						p.now(requestXML)
 					}
 				}
 				c.Close()
@@ -219,7 +237,7 @@ func TestAsk(t *testing.T) {
 			for i := range 5 { // send and wait, without a pause
 				sendAll(t, c, i, i+1)
 				c.RequestAck()
-				p.expect(xmlOf(i, i+1) + requestXML)
+				p.now(xmlOf(i, i+1) + requestXML)
 				c.RequestAck() // it is asked for already
 				p.quiet()
 				acked(t, c, uint32(i+1))
@@ -227,22 +245,23 @@ func TestAsk(t *testing.T) {
 			c.RequestAck() // there is nothing
 			p.quiet()
 			sendAll(t, c, 5, 6)
-			p.expect(xmlOf(5, 6))
+			p.now(xmlOf(5, 6))
+			p.quiet()
 			c.RequestAck()
-			p.expect(requestXML)
+			p.now(requestXML)
 			sendAll(t, c, 6, 7)
 			c.RequestAck() // behind the answer
-			p.expect(xmlOf(6, 7))
+			p.now(xmlOf(6, 7))
 			p.quiet()
 			acked(t, c, 6)
-			p.expect(requestXML)
+			p.now(requestXML)
 		})
 	})
 	t.Run("again after an answer that says nothing new", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p, c := manage(t, Config{})
 			sendAll(t, c, 0, 1)
-			p.expect(xmlOf(0, 1) + requestXML)
+			p.now(xmlOf(0, 1) + requestXML)
 			for pause := 2 * askPause; pause < 5*time.Minute; pause *= 2 {
 				acked(t, c, 0)
 				c.RequestAck() // in vain
@@ -250,20 +269,73 @@ func TestAsk(t *testing.T) {
 				p.quiet()
 				time.Sleep(time.Nanosecond)
 				synctest.Wait()
-				p.expect(requestXML)
+				p.now(requestXML)
 			}
 			acked(t, c, 0)
 			// What is sent does not hurry it, what is acknowledged does.
 			sendAll(t, c, 1, 1+2*askStanzas)
-			p.expect(xmlOf(1, 1+2*askStanzas))
+			p.now(xmlOf(1, 1+2*askStanzas))
 			p.quiet()
 			acked(t, c, 1)
-			p.expect(requestXML)
+			p.now(requestXML)
 			acked(t, c, 1+2*askStanzas)
 			sendAll(t, c, 200, 201)
-			p.expect(xmlOf(200, 201))
+			p.now(xmlOf(200, 201))
 			time.Sleep(askPause)
-			p.expect(requestXML)
+			p.now(requestXML)
+			// So does what is acknowledged unasked.
+			sendAll(t, c, 201, 203)
+			p.now(xmlOf(201, 203))
+			for pause := 2 * askPause; pause < askMaxPause; pause *= 2 {
+				acked(t, c, 1+2*askStanzas)
+				time.Sleep(pause)
+				p.now(requestXML)
+			}
+			acked(t, c, 1+2*askStanzas)
+			acked(t, c, 2+2*askStanzas)
+			p.quiet()
+			time.Sleep(askPause)
+			p.now(requestXML)
+			acked(t, c, 3+2*askStanzas)
+			p.quiet()
+			acked(t, c, 3+2*askStanzas)
+			acked(t, c, 4+2*askStanzas)
+			p.quiet()
+		})
+	})
+	t.Run("at the end of what waits", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			tr := &scriptedConn{gate: make(chan struct{})}
+			c := readyConn(tr, Config{})
+			write := func(want string) { // lets the stream write once
+				t.Helper()
+				tr.gate <- struct{}{}
+				synctest.Wait()
+				if got := tr.out.String(); got != want {
+					t.Fatalf("%d bytes end %s, want %d, %s", len(got), got[max(0, len(got)-60):], len(want), want[max(0, len(want)-60):])
+				}
+				tr.out.Reset()
+			}
+			c.ManageAfter(enabledXML)
+			write(enabledXML)
+			sendAll(t, c, 0, 1)
+			write(xmlOf(0, 1) + requestXML)
+			acked(t, c, 1)
+			sendAll(t, c, 1, 2) // the writer is stuck in it
+			big := sized(t, writeChunk+100)
+			c.Send(t.Context(), big)
+			c.Send(t.Context(), big)
+			c.RequestAck()
+			write(xmlOf(1, 2))
+			// The batch has another write to come, and then there is another batch.
+			sendAll(t, c, 2, 3)
+			write(big.String())
+			write(big.String())
+			write(xmlOf(2, 3) + requestXML)
+			acked(t, c, 5)
+			if c.out.writing {
+				t.Error("writes")
+			}
 		})
 	})
 	t.Run("not by a stream that is closed", func(t *testing.T) {
@@ -287,6 +359,17 @@ func TestAsk(t *testing.T) {
 			}
 			if got := p.rest(); got != xmlOf(0, 1)+requestXML+xmlOf(1, 2) {
 				t.Error(got)
+			}
+			tr := &scriptedConn{}
+			c = readyConn(tr, Config{})
+			c.ManageAfter(enabledXML)
+			sendAll(t, c, 0, askStanzas+2)
+			c.out.fail(errWire)
+			acked(t, c, 1)
+			c.RequestAck()
+			time.Sleep(time.Hour)
+			if got := strings.Count(tr.out.String(), requestXML); got != 1 {
+				t.Errorf("%d requests", got)
 			}
 		})
 	})
@@ -390,7 +473,7 @@ func TestAcked(t *testing.T) {
 				} else if err != nil {
 					t.Error(err)
 				}
-				p.expect(want)
+				p.now(want)
 				c.Close()
 				if got := len(c.Unacked()); got != tt.left {
 					t.Errorf("%d unacked", got)
@@ -493,6 +576,9 @@ func TestUnackedCut(t *testing.T) {
 				t.Fatalf("limit %d: %v", limit, err)
 			}
 			unacked, unsent := strings.Fields(ids(c.Unacked())), strings.Fields(ids(c.Unsent()))
+			if a := c.out.acks; a != nil && a.sent != uint64(handled)+uint64(len(unacked)) {
+				t.Fatalf("limit %d: %d sent, %d handled, unacked %s", limit, a.sent, handled, unacked)
+			}
 			first := 1 + int(handled) // m0 does not count
 			if whole == 0 {
 				first = 0
@@ -575,6 +661,10 @@ func TestUnackedLiar(t *testing.T) {
 			t.Error(got)
 		}
 		acked(t, c, 0)
+		acked(t, c, 1)
+		if err := c.Acked(2); !isCondition(err, UndefinedCondition) {
+			t.Error(err)
+		}
 		a.Close()
 	})
 }
@@ -586,9 +676,9 @@ func TestUnackedLimit(t *testing.T) {
 		size := message(0).Size()
 		p, c := manage(t, Config{MaxOutbox: 10*size + size/2})
 		sendAll(t, c, 0, 1)
-		p.expect(xmlOf(0, 1) + requestXML)
+		p.now(xmlOf(0, 1) + requestXML)
 		sendAll(t, c, 1, 10)
-		p.expect(xmlOf(1, 10))
+		p.now(xmlOf(1, 10))
 		if err := c.TrySend(message(10)); err != ErrOutboxFull {
 			t.Error(err)
 		}
@@ -611,15 +701,15 @@ func TestUnackedLimit(t *testing.T) {
 		}
 		// Much is left, so it is asked for at once.
 		if got, _ := p.text(); got == requestXML+xmlOf(10, 11) {
-			p.expect(got)
+			p.now(got)
 		} else {
-			p.expect(xmlOf(10, 11) + requestXML)
+			p.now(xmlOf(10, 11) + requestXML)
 		}
 		big := sized(t, 20*size)
 		send(big)
 		synctest.Wait()
 		acked(t, c, 9)
-		p.expect(requestXML) // for the one that waits
+		p.now(requestXML) // for the one that waits
 		p.quiet()
 		if len(sent) > 0 {
 			t.Error("has not waited")
@@ -628,22 +718,22 @@ func TestUnackedLimit(t *testing.T) {
 		if err := <-sent; err != nil {
 			t.Error(err)
 		}
-		p.expect(big.String())
+		p.now(big.String())
 		if err := c.TrySend(message(12)); err != ErrOutboxFull {
 			t.Error(err)
 		}
-		p.expect(requestXML)
+		p.now(requestXML)
 		send(message(12))
 		synctest.Wait()
 		// A peer that says nothing new, and goes on when it is asked again.
 		acked(t, c, 11)
 		time.Sleep(time.Second)
-		p.expect(requestXML)
+		p.now(requestXML)
 		acked(t, c, 12)
 		if err := <-sent; err != nil {
 			t.Error(err)
 		}
-		p.expect(xmlOf(12, 13))
+		p.now(xmlOf(12, 13))
 		c.Close()
 		if got := left(c); got != "m12|" {
 			t.Error(got)
@@ -682,11 +772,11 @@ func TestAck(t *testing.T) {
 			if err := c.Ack(math.MaxUint32); err != nil {
 				t.Error(err)
 			}
-			p.expect(ackXML(math.MaxUint32))
+			p.now(ackXML(math.MaxUint32))
 			c.Ack(0)
-			p.expect(ackXML(0))
+			p.now(ackXML(0))
 			c.Ack(0)
-			p.expect(ackXML(0))
+			p.now(ackXML(0))
 			p.quiet()
 			if c.out.bytes != 0 {
 				t.Error(c.out.bytes)
@@ -713,10 +803,10 @@ func TestAck(t *testing.T) {
 				t.Errorf("%d items, %d bytes", len(c.out.queue), c.out.bytes)
 			}
 			p := newPeer(t, a)
-			p.expect(enabledXML + ackXML(7) + xmlOf(0, 1) + requestXML)
+			p.now(enabledXML + ackXML(7) + xmlOf(0, 1) + requestXML)
 			p.quiet()
 			c.Ack(8)
-			p.expect(ackXML(8))
+			p.now(ackXML(8))
 			c.Close()
 			if got := left(c); got != "m0|" {
 				t.Error(got)
@@ -783,16 +873,16 @@ func TestShutdownAcks(t *testing.T) {
 				}
 				if tt.first > 0 {
 					p.wait(requestXML)
-					p.expect(xmlOf(1, tt.first))
+					p.now(xmlOf(1, tt.first))
 				}
 				if tt.acked > 0 {
 					acked(t, c, tt.acked)
 				}
 				sendAll(t, c, tt.first, tt.first+tt.then)
-				p.expect(xmlOf(tt.first, tt.first+tt.then))
+				p.now(xmlOf(tt.first, tt.first+tt.then))
 				done := make(chan error)
 				go func() { done <- tt.end(c) }()
-				p.expect(tt.want)
+				p.now(tt.want)
 				if err := c.Ack(10); err != ErrClosed && tt.name != "failed" {
 					t.Error(err)
 				}
@@ -800,8 +890,11 @@ func TestShutdownAcks(t *testing.T) {
 				if ok, err := c.ServeManagement(element(t, requestXML), &h); !ok || err != nil {
 					t.Error(ok, err)
 				}
-				acked(t, c, uint32(tt.first+tt.then))
-				p.quiet()
+				for h := range tt.first + tt.then + 1 {
+					acked(t, c, uint32(h)) // nothing follows the closing tag
+					time.Sleep(askPause)
+					p.quiet()
+				}
 				p.send(end)
 				if err := <-done; err != nil {
 					t.Error(err)
@@ -870,6 +963,11 @@ func TestKeptLong(t *testing.T) {
 		a.push(st)
 		if i > 5 {
 			a.release(1)
+		}
+		for j, st := range a.kept[:cap(a.kept)] {
+			if (st != nil) != (j >= a.head && j < len(a.kept)) {
+				t.Fatalf("step %d: %d of %d is %v, kept are %d to %d", i, j, cap(a.kept), st, a.head, len(a.kept))
+			}
 		}
 	}
 	if cap(a.kept) > 32 || a.waiting() != 6 || a.acked != n-6 {
@@ -1183,7 +1281,7 @@ func TestServeManagement(t *testing.T) {
 				}
 				if tt.manage != "" {
 					c.ManageAfter(tt.manage)
-					p.expect(tt.manage)
+					p.now(tt.manage)
 				}
 				handled := uint32(5)
 				ok, err := c.ServeManagement(element(t, tt.xml), &handled)
@@ -1193,7 +1291,7 @@ func TestServeManagement(t *testing.T) {
 				if tt.err == "" && err != nil || tt.err != "" && !isCondition(err, tt.err) {
 					t.Error(err)
 				}
-				p.expect(tt.answer)
+				p.now(tt.answer)
 				p.quiet()
 				c.Close()
 				if _, err := c.ServeManagement(enable, &handled); err != nil && !isCondition(err, PolicyViolation) {
@@ -1223,7 +1321,7 @@ func TestEnableLater(t *testing.T) {
 			c.ManageAfter(enableXML)
 			sendAll(t, c, 0, 2)
 			sendAll(t, c, 2, 3)
-			p.expect(enableXML + xmlOf(0, 3))
+			p.now(enableXML + xmlOf(0, 3))
 			sent := make(chan error)
 			go func() { sent <- c.Send(t.Context(), message(3)) }()
 			time.Sleep(time.Second)
@@ -1236,10 +1334,10 @@ func TestEnableLater(t *testing.T) {
 				t.Error(ok, err)
 			}
 			if tt.answer == enabledXML {
-				p.expect(requestXML)
+				p.now(requestXML)
 				acked(t, c, 0)
 				time.Sleep(2 * askPause)
-				p.expect(requestXML)
+				p.now(requestXML)
 				// Too late to refuse.
 				c.ServeManagement(element(t, fmt.Sprintf(failedXML, "conflict")), &handled)
 				if !c.Managed() {
@@ -1255,7 +1353,7 @@ func TestEnableLater(t *testing.T) {
 			if err := <-sent; err != nil {
 				t.Error(err)
 			}
-			p.expect(xmlOf(3, 4))
+			p.now(xmlOf(3, 4))
 			p.quiet()
 			if _, ok := c.AwaitingAck(); ok != c.Managed() {
 				t.Error("awaits")
@@ -1266,6 +1364,27 @@ func TestEnableLater(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestEnableAcknowledged: a peer that acknowledges agrees.
+func TestEnableAcknowledged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := Pipe()
+		p, c := newPeer(t, a), readyConn(b, Config{})
+		c.initiator = true
+		c.ManageAfter(enableXML)
+		sendAll(t, c, 0, 3)
+		p.now(enableXML + xmlOf(0, 3))
+		acked(t, c, 1)
+		p.quiet()
+		c.unmanage()
+		time.Sleep(askPause)
+		p.now(requestXML)
+		c.Close()
+		if got := left(c); got != "m1 m2|" {
+			t.Error(got)
+		}
+	})
 }
 
 // TestEnableRefusedInFlight: the peer refuses while a stanza that counts is being
@@ -1281,9 +1400,9 @@ func TestEnableRefusedInFlight(t *testing.T) {
 		synctest.Wait()
 		c.unmanage()
 		p := newPeer(t, a)
-		p.expect(xmlOf(0, 2)[3:])
+		p.now(xmlOf(0, 2)[3:])
 		sendAll(t, c, 2, 3)
-		p.expect(xmlOf(2, 3))
+		p.now(xmlOf(2, 3))
 		p.quiet()
 		if c.out.bytes != 0 {
 			t.Error(c.out.bytes)
@@ -1553,7 +1672,7 @@ func BenchmarkSendManaged(b *testing.B) {
 			b.Fatal(err)
 		}
 		if h++; h%askStanzas == 0 {
-			for tr.mu.Lock(); tr.out.Len() > 1<<20; {
+			if tr.mu.Lock(); tr.out.Len() > 1<<20 {
 				tr.out.Reset()
 			}
 			tr.mu.Unlock()

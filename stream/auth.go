@@ -288,7 +288,7 @@ func (s *SASLServer) offer(c *Conn, dst []byte) []byte {
 		return dst
 	}
 	dst = s.appendMechanisms(dst, NSSASL)
-	if types := s.Config.BindingTypes; len(types) > 0 {
+	if types := s.Config.BindingTypes; len(types) > 0 && slices.ContainsFunc(s.Config.Offered, bindsChannel) {
 		dst = append(dst, "<sasl-channel-binding xmlns='"+nsChannelBinding+"'>"...)
 		for _, t := range types {
 			dst = append(stanza.AppendAttr(append(dst, "<channel-binding"...), "type", t), "/>"...)
@@ -297,6 +297,9 @@ func (s *SASLServer) offer(c *Conn, dst []byte) []byte {
 	}
 	return dst
 }
+
+// bindsChannel reports whether a mechanism can be bound to the channel.
+func bindsChannel(mechanism string) bool { return strings.HasSuffix(mechanism, "-PLUS") }
 
 func (s *SASLServer) appendMechanisms(dst []byte, ns string) []byte {
 	dst = append(append(append(dst, "<mechanisms xmlns='"...), ns...), "'>"...)

@@ -133,7 +133,7 @@ func (c *Conn) opening() *Header {
 		// 4.9.1.3), which is not known here.
 		c.sent = Header{Content: c.in.Content, ID: newID(), Version: V1, To: c.in.From, Lang: "en"}
 		if !stanza.IsContentNamespace(c.in.Content) {
-			c.sent.Content = stanza.NSClient
+			c.sent.Content = c.cfg.Content
 		}
 		if c.headed {
 			c.sent.Version = lower(V1, c.in.Version)

@@ -152,6 +152,12 @@ func parseHeader(t *xmltok.Tag) (Header, error) {
 	for _, b := range t.Bindings {
 		h.OldSASL = h.OldSASL || string(b.URI) == NSOldSASL
 		h.Dialback = h.Dialback || string(b.URI) == nsDialback
+		if bad == nil && h.Content == stanza.NSServer && string(b.Prefix) == "db" && string(b.URI) != nsDialback {
+			// "If the namespace name is incorrect, then the Receiving Server MUST
+			// generate an <invalid-namespace/> stream error" (RFC 3920, section
+			// 8.3).
+			bad = newError(InvalidNamespace, fmt.Sprintf("the prefix db stands for %s, not for %.100s", nsDialback, b.URI))
+		}
 	}
 	return h, bad
 }

@@ -1,0 +1,138 @@
+package server_test
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/etherx-go/xmpp/dialback"
+	"github.com/etherx-go/xmpp/server"
+)
+
+// exchange is the whole life of the streams between two servers: five messages are
+// said, both ways, before there is a stream and after it, and in the end the streams
+// are closed because they idle. After a number of bytes the connection that carries
+// them is cut, if the number is not negative.
+type exchange struct {
+	way   int
+	taut  bool // nothing is on its way when the connection is cut
+	cutAt int
+}
+
+// run returns after how many bytes, of all connections, each write ended.
+func (x exchange) run(t *testing.T) (marks []int) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		n := newQuickNetwork(t)
+		var ledgers [2]ledger
+		f := &fuse{left: x.cutAt, blows: func() { ledgers[0].close(); ledgers[1].close() }}
+		n.plant(func(_ int, _ dialback.Pair, c *cable) { c.fuse, c.taut = f, x.taut })
+		add := func(domain string, l *ledger) *server.Server {
+			return n.add(domain, func(c *server.Config) {
+				c.Stream.Trace = l.trace
+				goWay(x.way, c)
+			})
+		}
+		a, b := add("a.example", &ledgers[0]), add("b.example", &ledgers[1])
+		juliet, romeo := n.person(a, "juliet@a.example"), n.person(b, "romeo@b.example")
+		juliet.says(romeo, 1)
+		juliet.says(romeo, 1)
+		time.Sleep(time.Second)
+		romeo.says(juliet, 1)
+		time.Sleep(time.Second)
+		juliet.says(romeo, 1)
+		romeo.says(juliet, 1)
+		time.Sleep(20 * time.Minute) // idle streams are closed after 15
+		for i, f := range []fates{fatesOf(juliet, romeo), fatesOf(romeo, juliet)} {
+			checkFates(t, f, &ledgers[i], acks(ways[x.way].name), !x.taut)
+			if t.Failed() {
+				t.Fatalf("the connection was cut after %d bytes: %v; both %v, lost %v", x.cutAt, f, f.both, f.lost)
+			}
+		}
+		if left := append(a.ServerStreams(), b.ServerStreams()...); len(left) > 0 {
+			t.Fatalf("the connection was cut after %d bytes: streams are left: %v", x.cutAt, left)
+		}
+		marks = f.marks
+	})
+	return marks
+}
+
+// checkFates holds what has become of messages against what the sender's server can
+// know. With acknowledgements nothing is lost, and an error for what was delivered
+// is right only if the acknowledgement had not come when the connection broke. Without
+// them nothing is both, and only that can be lost which had been given to a
+// connection that broke with something on its way.
+func checkFates(t *testing.T, f fates, l *ledger, acks, onItsWay bool) {
+	t.Helper()
+	for _, id := range f.lost {
+		if acks || !onItsWay || !l.sent[id] {
+			t.Errorf("%s is lost; acknowledgements %v, sent before %v", id, acks, l.sent[id])
+		}
+	}
+	for _, id := range f.both {
+		if !acks || l.isAcked(id) {
+			t.Errorf("%s was delivered and answered; acknowledgements %v, %d came", id, acks, l.acked)
+		}
+	}
+}
+
+var everyByte = flag.Bool("every-byte", false, "cut connections at every byte, also where that takes an hour")
+
+// cuts returns where to cut the connections of an exchange: at every byte, if that is
+// no more than a few seconds; or, with TLS, where a byte more or less is the same to
+// both sides, around and within each write, of which each run takes some.
+func (x exchange) cuts(t *testing.T) (at []int) {
+	marks := x.run(t)
+	total := marks[len(marks)-1]
+	step, phase := 1, 0
+	if poolLoss > 0 || testing.Short() { // the race detector
+		step = 16
+	}
+	switch hasTLS := !strings.Contains(ways[x.way].name, "without TLS"); {
+	case hasTLS && !*everyByte:
+		before := 0
+		for _, m := range marks {
+			at = append(at, before+1, (before+m)/2, m-1, m)
+			before = m
+		}
+		slices.Sort(at)
+		at = slices.Compact(at)
+		step *= 2
+	default:
+		for n := range total + 1 {
+			at = append(at, n)
+		}
+	}
+	if *everyByte {
+		step = 1
+	}
+	phase = rand.N(step)
+	t.Logf("%d bytes in %d writes; every %d of %d cuts from %d on", total, len(marks), step, len(at), phase)
+	var some []int
+	for i := phase; i < len(at); i += step {
+		some = append(some, at[i])
+	}
+	return some
+}
+
+// TestFaultCutAtEveryByte cuts the connection at every byte of its life: in the TLS
+// handshake, the negotiation, the dialback, the stanzas, their acknowledgements and
+// the end. It is cut with nothing on its way, so that each side knows exactly what
+// the other has got, and with all that was not read lost.
+func TestFaultCutAtEveryByte(t *testing.T) {
+	for i, way := range ways {
+		for _, taut := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, taut %v", way.name, taut), func(t *testing.T) {
+				x := exchange{way: i, taut: taut, cutAt: -1}
+				for _, x.cutAt = range x.cuts(t) {
+					x.run(t)
+				}
+			})
+		}
+	}
+}
