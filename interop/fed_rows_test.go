@@ -32,7 +32,19 @@ ok
 > romeo/orchard ping to=@verona
 ok
 > juliet/balcony ping to=@romeo/orchard
+error condition=service-unavailable
+? romeo's Prosody: it lets requests through although romeo has not shown presence, against RFC 6121 section 8.5.3.1
 ok
+? romeo's ejabberd: it lets requests through although romeo has not shown presence, against RFC 6121 section 8.5.3.1
+ok
+> romeo/orchard presence to=@juliet/balcony
+ok
+juliet/balcony: presence from=@romeo/orchard
+> juliet/balcony ping to=@romeo/orchard
+ok
+> juliet/balcony presence to=@romeo/orchard
+ok
+romeo/orchard: presence from=@juliet/balcony
 > romeo/orchard ping to=@juliet/balcony
 ok
 `},
@@ -104,6 +116,13 @@ juliet/balcony: push jid=@romeo subscription=to
 > juliet/balcony presence to=@romeo type=subscribed
 ok
 juliet/balcony: push jid=@romeo subscription=both
+romeo/orchard: presence from=@juliet type=subscribed
+romeo/orchard: push jid=@juliet subscription=both
+romeo/orchard: presence from=@juliet/balcony
+? juliet's Prosody: it probes the contact whom it tells
+ok
+juliet/balcony: push jid=@romeo subscription=both
+juliet/balcony: presence from=@romeo/orchard
 romeo/orchard: presence from=@juliet type=subscribed
 romeo/orchard: push jid=@juliet subscription=both
 romeo/orchard: presence from=@juliet/balcony
@@ -199,6 +218,9 @@ card fn='Romeo Montague' family=Montague given=Romeo nick=Rómeo photo='a rose'
 ok
 juliet/balcony: presence from=@hall/capulet code=110 code=201
 juliet/balcony: message from=@hall to=@juliet/balcony type=groupchat
+? romeo's Etherx end: it has no rooms, and says that it does not know the domain
+ok
+juliet/balcony: presence from=@hall/capulet type=error condition=remote-server-timeout
 ? romeo's ejabberd: it tells the presence of the room itself too
 ok
 juliet/balcony: presence from=@hall

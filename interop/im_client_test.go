@@ -113,9 +113,14 @@ func (s *clientStage) Settle(t testing.TB) {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	for range 3 {
-		for _, who := range slices.Sorted(maps.Keys(s.players)) {
-			s.players[who].settle(t, ctx)
-		}
+		s.settle(t, ctx)
+	}
+}
+
+func (s *clientStage) settle(t testing.TB, ctx context.Context) {
+	t.Helper()
+	for _, who := range slices.Sorted(maps.Keys(s.players)) {
+		s.players[who].settle(t, ctx)
 	}
 }
 
@@ -536,7 +541,8 @@ func send(ctx context.Context, p *player, a arguments) ([]string, error) {
 	}
 	for i := range max(times, 1) {
 		body := strings.ReplaceAll(a.one("body"), "#", strconv.Itoa(i+1))
-		if err := xmpp.Send(ctx, p, &stanza.Message{To: a.jid("to"), Type: kind, Lang: a.one("lang"), Body: body}); err != nil {
+		m := &stanza.Message{To: a.jid("to"), Type: kind, Lang: a.one("lang"), Body: body}
+		if err := xmpp.Send(ctx, p, m); err != nil {
 			return nil, err
 		}
 	}

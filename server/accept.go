@@ -200,7 +200,7 @@ func (p *peer) serverFeatures(c *stream.Conn) []stream.Feature {
 	if !f.cfg.NoBidi {
 		fs = append(fs, p.serveBidi(needs))
 	}
-	if !p.pair.Remote.IsZero() && !p.pair.Local.IsZero() && p.trust.proof(c.TLS(), p.pair.Remote) == nil {
+	if !f.isLeaving() && !p.pair.Remote.IsZero() && !p.pair.Local.IsZero() && p.trust.proof(c.TLS(), p.pair.Remote) == nil {
 		fs = append(fs, p.external().Features()...)
 	}
 	if p.trust.Dialback {

@@ -30,11 +30,13 @@ func (x exchange) run(t *testing.T) (marks []int) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newQuickNetwork(t)
 		var ledgers [2]ledger
-		f := &fuse{left: x.cutAt, blows: func() { ledgers[0].close(); ledgers[1].close() }}
+		f := &fuse{left: x.cutAt, known: func() { ledgers[0].close(); ledgers[1].close() }}
 		n.plant(func(_ int, _ dialback.Pair, c *cable) { c.fuse, c.taut = f, x.taut })
 		add := func(domain string, l *ledger) *server.Server {
 			return n.add(domain, func(c *server.Config) {
-				c.Stream.Trace = l.trace
+				if !x.taut || acks(ways[x.way].name) { // else there is nothing to look up
+					c.Stream.Trace = l.trace
+				}
 				goWay(x.way, c)
 			})
 		}
@@ -81,43 +83,51 @@ func checkFates(t *testing.T, f fates, l *ledger, acks, onItsWay bool) {
 	}
 }
 
-var everyByte = flag.Bool("every-byte", false, "cut connections at every byte, also where that takes an hour")
+var everyByte = flag.Bool("every-byte", false, "cut connections at every byte in every manner, which takes half an hour")
 
-// cuts returns where to cut the connections of an exchange: at every byte, if that is
-// no more than a few seconds; or, with TLS, where a byte more or less is the same to
-// both sides, around and within each write, of which each run takes some.
+// coin is another number in each run.
+var coin = rand.IntN(1 << 20)
+
+// cuts returns where to cut the connections of an exchange. Without TLS that is every
+// byte, every other one in each of the two manners. With TLS it is where a byte more
+// or less is not the same to both sides: at the ends of each write, and within it; of
+// these each run takes every fourth.
 func (x exchange) cuts(t *testing.T) (at []int) {
 	marks := x.run(t)
 	total := marks[len(marks)-1]
-	step, phase := 1, 0
-	if poolLoss > 0 || testing.Short() { // the race detector
-		step = 16
-	}
-	switch hasTLS := !strings.Contains(ways[x.way].name, "without TLS"); {
-	case hasTLS && !*everyByte:
-		before := 0
-		for _, m := range marks {
-			at = append(at, before+1, (before+m)/2, m-1, m)
-			before = m
-		}
-		slices.Sort(at)
-		at = slices.Compact(at)
-		step *= 2
-	default:
+	step := 2
+	if strings.Contains(ways[x.way].name, "without TLS") || *everyByte {
 		for n := range total + 1 {
 			at = append(at, n)
 		}
+	} else {
+		step = 4
+		for i, m := range marks {
+			before := 0
+			if i > 0 {
+				before = marks[i-1]
+			}
+			at = append(at, before+1, (before+m)/2, m-1, m)
+		}
+		slices.Sort(at)
+		at = slices.Compact(at)
 	}
-	if *everyByte {
+	switch {
+	case *everyByte:
 		step = 1
+	case poolLoss > 0 || testing.Short(): // the race detector
+		step *= 16
 	}
-	phase = rand.N(step)
+	phase := coin % step
+	if x.taut {
+		phase = (phase + step/2) % step
+	}
 	t.Logf("%d bytes in %d writes; every %d of %d cuts from %d on", total, len(marks), step, len(at), phase)
-	var some []int
+	var chosen []int
 	for i := phase; i < len(at); i += step {
-		some = append(some, at[i])
+		chosen = append(chosen, at[i])
 	}
-	return some
+	return chosen
 }
 
 // TestFaultCutAtEveryByte cuts the connection at every byte of its life: in the TLS

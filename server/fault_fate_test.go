@@ -39,7 +39,7 @@ var quick struct {
 
 // certificate returns the one that a domain shows.
 func (n *network) certificate(domain string) tls.Certificate {
-	if !n.quick {
+	if n.ca != quick.ca {
 		return n.ca.issue(n.t, domain)
 	}
 	quick.mu.Lock()
@@ -63,6 +63,7 @@ type person struct {
 	*server.Service
 	t    testing.TB
 	addr jid.JID
+	news chan struct{} // something has come
 
 	mu   sync.Mutex
 	said []string // ids
@@ -74,10 +75,14 @@ type person struct {
 
 func (n *network) person(s *server.Server, addr string) *person {
 	n.t.Helper()
-	p := &person{t: n.t, addr: jid.MustParse(addr), told: make(map[string][]stanza.Condition),
+	p := &person{t: n.t, addr: jid.MustParse(addr), news: make(chan struct{}, 1), told: make(map[string][]stanza.Condition),
 		when: make(map[string]time.Duration), at: make(map[string]time.Time)}
 	svc, err := s.Local(p.addr, xmpp.HandlerFunc(func(_ context.Context, _ xmpp.Sender, st *stanza.Stanza) error {
 		p.take(st)
+		select {
+		case p.news <- struct{}{}:
+		default:
+		}
 		return nil
 	}))
 	if err != nil {

@@ -51,12 +51,12 @@ const (
 	stubAcks     = "<sm xmlns='urn:xmpp:sm:3'/>"
 )
 
-func features(fs ...string) string {
+func stubFeatures(fs ...string) string {
 	return "<stream:features>" + strings.Join(fs, "") + "</stream:features>"
 }
 
 // until reads to the end of want, and no further.
-func until(t *testing.T, r io.Reader, want string) {
+func readUntil(t *testing.T, r io.Reader, want string) {
 	t.Helper()
 	var got []byte
 	for b := make([]byte, 1); !bytes.HasSuffix(got, []byte(want)); got = append(got, b...) {
@@ -71,7 +71,7 @@ func (s *stub) plain(fs ...string) *raw {
 	s.t.Helper()
 	r := newRaw(s.t, <-s.calls)
 	r.expect("<stream:stream ", ">")
-	r.send("%s", stubHeader+features(fs...))
+	r.send("%s", stubHeader+stubFeatures(fs...))
 	return r
 }
 
@@ -79,10 +79,10 @@ func (s *stub) plain(fs ...string) *raw {
 func (s *stub) startTLS() net.Conn {
 	s.t.Helper()
 	nc := <-s.calls
-	until(s.t, nc, "version='1.0'")
-	until(s.t, nc, ">")
-	io.WriteString(nc, stubHeader+features(stubStartTLS))
-	until(s.t, nc, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+	readUntil(s.t, nc, "version='1.0'")
+	readUntil(s.t, nc, ">")
+	io.WriteString(nc, stubHeader+stubFeatures(stubStartTLS))
+	readUntil(s.t, nc, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
 	return nc
 }
 
@@ -104,11 +104,11 @@ func (s *stub) secure() *raw {
 func (s *stub) external(fs ...string) *raw {
 	s.t.Helper()
 	r := s.secure()
-	r.send("%s", stubHeader+features(stubExternal))
+	r.send("%s", stubHeader+stubFeatures(stubExternal))
 	r.expect("<auth ", "</auth>")
 	r.send("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>")
 	r.expect("<stream:stream ", ">")
-	r.send("%s", stubHeader+features(fs...))
+	r.send("%s", stubHeader+stubFeatures(fs...))
 	return r
 }
 
@@ -179,12 +179,12 @@ func TestFaultSilence(t *testing.T) {
 		{"no header after TLS", nil, (*stub).secure},
 		{"no answer to EXTERNAL", nil, func(s *stub) *raw {
 			r := s.secure()
-			r.send("%s", stubHeader+features(stubExternal))
+			r.send("%s", stubHeader+stubFeatures(stubExternal))
 			return r
 		}},
 		{"no header after EXTERNAL", nil, func(s *stub) *raw {
 			r := s.secure()
-			r.send("%s", stubHeader+features(stubExternal))
+			r.send("%s", stubHeader+stubFeatures(stubExternal))
 			r.expect("<auth ", "</auth>")
 			r.send("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>")
 			return r
@@ -246,7 +246,7 @@ func TestFaultNoVerify(t *testing.T) {
 		juliet.saysMany(romeo, 3, 1)
 		r := newRaw(t, <-calls)
 		r.expect("<stream:stream ", ">")
-		r.send("%s", strings.Replace(stubHeader, "from='b.example' to='a.example'", "from='a.example' to='b.example'", 1)+features(stubDialback))
+		r.send("%s", strings.Replace(stubHeader, "from='b.example' to='a.example'", "from='a.example' to='b.example'", 1)+stubFeatures(stubDialback))
 		r.expect("<db:verify ", "</db:verify>")
 		time.Sleep(server.DefaultDialbackTimeout + time.Second)
 		allTold(juliet, romeo, stanza.RemoteServerTimeout)

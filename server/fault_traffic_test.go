@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -77,7 +78,7 @@ func (c *crowd) pairs(fn func(side int, from, to *person)) {
 func TestFaultBothAtOnce(t *testing.T) {
 	for i, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
-			seeds(t, 40, func(t *testing.T, r *rand.Rand) {
+			seeds(t, 16, func(t *testing.T, r *rand.Rand) {
 				n := newQuickNetwork(t)
 				n.plant(nil)
 				change := func(c *server.Config) {
@@ -99,7 +100,7 @@ func TestFaultBothAtOnce(t *testing.T) {
 func TestFaultCutInTraffic(t *testing.T) {
 	for i, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
-			seeds(t, 30, func(t *testing.T, r *rand.Rand) {
+			seeds(t, 16, func(t *testing.T, r *rand.Rand) {
 				n := newQuickNetwork(t)
 				var ledgers [2]ledger
 				least := 20_000 // enough for the streams to come up
@@ -120,10 +121,10 @@ func TestFaultCutInTraffic(t *testing.T) {
 					f := fatesOf(from, to)
 					ledgers[side].acked = 0 // each connection begins anew
 					checkFates(t, f, &ledgers[side], acks(way.name), true)
-					total, ok = total+len(from.said), ok+len(f.delivered)
+					total, ok = total+len(from.said), ok+len(f.delivered)-len(f.both)
 				})
-				if ok < total/4 {
-					t.Errorf("only %d of %d were delivered", ok, total)
+				if ok < total/2 {
+					t.Errorf("only %d of %d were delivered and not answered", ok, total)
 				}
 			})
 		})
@@ -153,7 +154,7 @@ func TestFaultRestart(t *testing.T) {
 				var lives []*person
 				for range 3 {
 					time.Sleep(time.Duration(r.IntN(8000)) * time.Millisecond)
-					romeo.says(juliet, 1)
+					n.person(b, "nurse@b.example").says(juliet, 1)
 					lives = append(lives, romeo)
 					for _, c := range cs.list() {
 						c.cut()
@@ -173,8 +174,10 @@ func TestFaultRestart(t *testing.T) {
 					all.got = append(all.got, p.got...)
 				}
 				f := fatesOf(juliet, all)
+				l.acked = 0 // each connection begins anew
 				checkFates(t, f, &l, acks(way.name), true)
-				if len(f.delivered) < 200 {
+				// Each time, what is on its way in 200 ms has not been acknowledged.
+				if len(f.delivered) < 200 || len(f.both)+len(f.lost) > 3*20 {
 					t.Errorf("%v", f)
 				}
 			})
@@ -188,7 +191,7 @@ func TestFaultRestart(t *testing.T) {
 func TestFaultClosedInOrder(t *testing.T) {
 	for i, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
-			seeds(t, 20, func(t *testing.T, r *rand.Rand) {
+			seeds(t, 10, func(t *testing.T, r *rand.Rand) {
 				n := newQuickNetwork(t)
 				n.plant(nil)
 				a := n.add("a.example", func(c *server.Config) { goWay(i, c) })
@@ -306,5 +309,93 @@ func slowPeer(t *testing.T, way int, wakes bool) {
 	checkFates(t, f, &l, acks(ways[way].name), true)
 	if last := juliet.said[len(juliet.said)-1]; len(f.delivered) == 0 || f.delivered[len(f.delivered)-1] != last {
 		t.Errorf("does not recover: %v", f)
+	}
+}
+
+// TestFaultLaneChanges: the connection that stanzas go by breaks while those who send
+// wait for room on it, and another one is there already. Nobody is overtaken, and
+// nothing stays behind.
+func TestFaultLaneChanges(t *testing.T) {
+	for i, way := range ways {
+		if strings.Contains(way.name, "one way") {
+			continue // there is no other one
+		}
+		t.Run(way.name, func(t *testing.T) {
+			seeds(t, 16, func(t *testing.T, r *rand.Rand) {
+				n := newQuickNetwork(t)
+				cs := n.plant(func(_ int, _ dialback.Pair, c *cable) { c.flows[0].room, c.flows[1].room = 3000, 3000 })
+				var ledgers [2]ledger
+				add := func(domain string, l *ledger) *server.Server {
+					return n.add(domain, func(c *server.Config) {
+						goWay(i, c)
+						c.Stream.MaxOutbox, c.Stream.Trace = 4000, l.trace
+						c.Federation.Dial = n.after(time.Millisecond) // both at once
+					})
+				}
+				a, b := add("a.example", &ledgers[0]), add("b.example", &ledgers[1])
+				c := n.crowd(a, b, 4)
+				c.talk(r, 1, 0)
+				time.Sleep(time.Second)
+				broken := cs.list()[r.IntN(len(cs.list()))]
+				broken.set(func() { broken.flows[0].frozen, broken.flows[1].frozen = true, true })
+				var wg sync.WaitGroup
+				wg.Go(func() { c.talk(r, 60, 0) })
+				time.Sleep(time.Duration(1+r.IntN(900)) * time.Millisecond)
+				broken.cut()
+				wg.Wait()
+				time.Sleep(time.Second) // not as long as a stream lives
+				c.pairs(func(side int, from, to *person) {
+					ledgers[side].acked = 0 // each connection begins anew
+					checkFates(t, fatesOf(from, to), &ledgers[side], acks(way.name), true)
+				})
+			})
+		})
+	}
+}
+
+// TestFaultPowerLoss: a server loses its power and comes back: the other one knows
+// nothing of it, and its connections swallow what is sent. It must not take long
+// until both can talk again, and until then who sends is told.
+func TestFaultPowerLoss(t *testing.T) {
+	for i, way := range ways {
+		t.Run(way.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newQuickNetwork(t)
+				cs := n.plant(nil)
+				a := n.add("a.example", func(c *server.Config) { goWay(i, c) })
+				b := n.add("b.example", func(c *server.Config) { goWay(i, c) })
+				juliet, romeo := n.person(a, "juliet@a.example"), n.person(b, "romeo@b.example")
+				juliet.says(romeo, 1)
+				romeo.says(juliet, 1)
+				time.Sleep(2 * time.Second)
+				for _, c := range cs.list() {
+					c.swallow(true, true)
+					c.set(func() { c.flows[0].frozen, c.flows[1].frozen = true, true })
+				}
+				a.Close()
+				time.Sleep(10 * time.Second)
+				a = n.add("a.example", func(c *server.Config) { goWay(i, c) })
+				romeo.got = nil // what juliet said in her former life
+				juliet = n.person(a, "juliet@a.example")
+				for start := time.Now(); time.Since(start) < 5*server.DefaultCheckInterval; time.Sleep(5 * time.Second) {
+					juliet.says(romeo, 1)
+					romeo.says(juliet, 1)
+				}
+				early := len(juliet.said)
+				for range 10 {
+					juliet.says(romeo, 1)
+					romeo.says(juliet, 1)
+					time.Sleep(5 * time.Second)
+				}
+				time.Sleep(time.Minute)
+				f := exactly(juliet, romeo) // her new server has broken connections to nobody
+				if !slices.Contains(f.delivered, juliet.said[early]) {
+					t.Errorf("juliet is not heard: %v", f)
+				}
+				if f := fatesOf(romeo, juliet); !slices.Contains(f.delivered, romeo.said[len(romeo.said)-10]) {
+					t.Errorf("romeo is not heard: %v", f)
+				}
+			})
+		})
 	}
 }

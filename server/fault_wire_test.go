@@ -24,6 +24,7 @@ type cable struct {
 	mu     sync.Mutex
 	change *sync.Cond
 	flows  [2]flow // what the caller writes, and what the called writes
+	dying  bool    // nothing goes through any more, but nobody knows yet
 	broken bool
 }
 
@@ -65,7 +66,8 @@ type fuse struct {
 	marks []int // how many had gone after each write
 	used  int
 	blown bool
-	blows func() // is called when it blows
+	hangs bool   // in place of breaking, the connection carries nothing more, for ever
+	known func() // is called when the ends are about to know
 }
 
 // take returns how many of n bytes may still pass, and whether that was all.
@@ -85,9 +87,6 @@ func (f *fuse) take(n int) (passed int, blows bool) {
 		return n, false
 	}
 	f.blown = true
-	if f.blows != nil {
-		f.blows()
-	}
 	return n, true
 }
 
@@ -114,9 +113,29 @@ func (c *cable) set(change func()) {
 func (c *cable) cut() { c.set(c.cutLocked) }
 
 func (c *cable) cutLocked() {
-	c.broken = true
+	c.dying, c.broken = true, true
 	c.flows[0].buf, c.flows[1].buf = nil, nil
 	c.change.Broadcast()
+}
+
+// die cuts the cable as a network does: it takes a moment until the ends know. What
+// they have read until then is handled. Who calls it holds c.mu.
+func (c *cable) die() {
+	if c.fuse.hangs {
+		c.flows[0].frozen, c.flows[1].frozen = true, true
+		go c.fuse.known()
+		return
+	}
+	c.dying = true
+	if !c.taut {
+		c.flows[0].buf, c.flows[1].buf = nil, nil
+	}
+	time.AfterFunc(time.Millisecond, func() {
+		if c.fuse.known != nil {
+			c.fuse.known()
+		}
+		c.cut()
+	})
 }
 
 // swallow has everything that is written from now on disappear, in one direction
@@ -168,8 +187,13 @@ func (e *cableEnd) Write(p []byte) (n int, err error) {
 		if err := e.mayWrite(); err != nil {
 			return n, err
 		}
-		if f.swallow {
+		if f.swallow || e.c.dying && !e.c.taut {
+			e.keep(p[n:])
 			return len(p), nil
+		}
+		if e.c.dying {
+			e.c.change.Wait()
+			continue
 		}
 		k := len(p) - n
 		if f.room > 0 {
@@ -185,14 +209,14 @@ func (e *cableEnd) Write(p []byte) (n int, err error) {
 		case e.c.taut:
 			k, err = e.awaitRead(k)
 			if blows {
-				e.c.cutLocked()
+				e.c.die()
 			}
 			if err != nil {
 				return n + k, err
 			}
 		case blows: // the worst case: this write seems to succeed
 			e.keep(p[n+k:])
-			e.c.cutLocked()
+			e.c.die()
 			return len(p), nil
 		}
 		n += k

@@ -132,7 +132,8 @@ type federation struct {
 	dialing chan struct{} // a slot for each stream that is being opened
 
 	mu      sync.Mutex
-	closing bool
+	leaving bool // no stanzas are let in any more
+	closing bool // no stream is opened any more
 	links   map[dialback.Pair]*link
 	waiting int                // bytes, of all links
 	wg      sync.WaitGroup     // one for each link that runs
@@ -341,15 +342,59 @@ func (f *federation) remove(p *peer) {
 	delete(f.peers, p)
 }
 
-// shutdown stops in order: what waits has until ctx ends to be sent, and then every
-// stream that was opened here is closed.
-func (f *federation) shutdown(ctx context.Context) {
+// gone closes the streams of a domain that is not served any more.
+func (f *federation) gone(domain jid.JID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for p := range f.peers {
+		if p.pair.Local == domain {
+			go p.close(&stream.Error{Condition: stream.HostGone})
+		}
+	}
+}
+
+// endIntake ends the streams on which other servers send stanzas, and lets no more
+// be sent. They may still come to verify a key of ours: a last stanza may wait for
+// that.
+func (f *federation) endIntake(ctx context.Context) error {
+	ctx, cancel := f.srv.part(ctx)
+	defer cancel()
+	f.mu.Lock()
+	f.leaving = true
+	var wg sync.WaitGroup
+	for p := range f.peers {
+		if p.link == nil && p.isProven() {
+			wg.Go(func() { p.shutdown(ctx, &stream.Error{Condition: stream.SystemShutdown}) })
+		}
+	}
+	f.mu.Unlock()
+	wg.Wait()
+	return ctx.Err()
+}
+
+// settle waits until nothing waits to be sent. What does when its part of the time is
+// over is answered with an error.
+func (f *federation) settle(ctx context.Context) {
+	ctx, cancel := f.srv.part(ctx)
+	defer cancel()
 	for _, l := range f.allLinks() {
 		select {
 		case <-l.wait():
 		case <-ctx.Done():
+			l.abandon()
 		}
 	}
+}
+
+func (f *federation) isLeaving() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.leaving
+}
+
+// shutdown closes every stream that was opened here, when what waits has been sent.
+func (f *federation) shutdown(ctx context.Context) {
+	f.settle(ctx)
 	var wg sync.WaitGroup
 	for _, p := range f.stopOpening() {
 		wg.Go(func() { p.shutdown(ctx, &stream.Error{Condition: stream.SystemShutdown}) })

@@ -206,6 +206,7 @@ func (l *link) ask(v *verification) bool {
 	case l.dead:
 		return false
 	case l.own != nil && l.own.verify(v):
+		v.again = true
 	case l.own == nil && l.isResting():
 		go v.answer(v.query.Failed(dialback.Cause(l.cause)))
 	case len(l.queries) >= maxQueries:
@@ -221,17 +222,20 @@ func (l *link) ask(v *verification) bool {
 	return true
 }
 
-// askAgain has keys verified on another stream, because the one that they were asked
-// about on has ended: once each.
-func (l *link) askAgain(vs []*verification) {
+// unanswered takes back the questions that were asked on a stream which has ended.
+// "If the underlying TCP connection is closed by the remote side while there are
+// pending verification requests, those requests SHOULD be considered failed"
+// (XEP-0220, section 2.1.2); but a stream that was there before may have been closing
+// already, so there another one is opened, once.
+func (l *link) unanswered(vs []*verification, why error) {
 	l.mu.Lock()
 	defer l.unlock()
 	for _, v := range vs {
-		if v.again {
-			go v.answer(v.query.Failed(stanza.RemoteServerTimeout))
+		if !v.again {
+			go v.answer(v.query.Failed(dialback.Cause(why)))
 			continue
 		}
-		v.again = true
+		v.again = false
 		l.queries = append(l.queries, v)
 	}
 }
@@ -455,6 +459,15 @@ func (l *link) expire() {
 	defer l.unlock()
 	if !l.dead {
 		l.bury()
+	}
+}
+
+// abandon answers what waits with an error, as the server is shutting down.
+func (l *link) abandon() {
+	l.mu.Lock()
+	defer l.unlock()
+	for _, st := range l.takeWaiting() {
+		l.refuse(st, errClosing)
 	}
 }
 

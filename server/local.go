@@ -116,6 +116,9 @@ func (v *Service) Close() error {
 		}
 		return nil
 	})
+	if v.srv.fed != nil && v.addr.IsDomain() {
+		v.srv.fed.gone(v.addr)
+	}
 	v.replies.FailAll(xmpp.ErrClosed)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -56,6 +56,7 @@ type peer struct {
 	ended     bool
 
 	sent    atomic.Uint32 // stanzas
+	heard   atomic.Uint32 // of them, sent before the other server last gave a sign of life
 	lastUse atomic.Int64  // when something sensible came last, in Unix nanoseconds
 	watch   watch
 
@@ -136,6 +137,9 @@ func (p *peer) serve() error {
 	<-p.done
 	p.stop()
 	p.watch.stop()
+	if e, ok := errors.AsType[*stream.Error](p.err); p.err == io.EOF || ok && e.Remote {
+		p.conn.Withdraw()
+	}
 	p.conn.Fail(p.err)
 	p.end()
 	p.fed.remove(p)
@@ -177,6 +181,7 @@ func (p *peer) next() (handedOver bool, err error) {
 		return false, p.element(el)
 	}
 	st, el, err := p.conn.Next()
+	p.heard.Store(p.sent.Load())
 	if _, ok := errors.AsType[*stanza.AddressError](err); ok && st != nil {
 		return false, p.malformed(st, err)
 	}
@@ -189,11 +194,11 @@ func (p *peer) next() (handedOver bool, err error) {
 	if !p.rate.take(p.ctx, st.Size()) {
 		return false, p.ctx.Err()
 	}
-	if !p.count() {
-		return false, nil
-	}
 	if err := p.check(st.From, st.To); err != nil {
 		return false, err
+	}
+	if !p.count() {
+		return false, nil
 	}
 	p.noteUse()
 	return p.fed.srv.takeRemote(p.ctx, p, st), nil
@@ -221,17 +226,23 @@ func (p *peer) check(from, to jid.JID) error {
 	if p.receiving == nil {
 		return &stream.Error{Condition: stream.UnsupportedStanzaType, Text: "this stream is for stanzas the other way only"}
 	}
-	return p.receiving.Check(from, to)
+	if err := p.receiving.Check(from, to); err != nil {
+		return err
+	}
+	if !p.fed.isLocal(to.DomainJID()) {
+		return stream.HostGone // it was, when the pair was authorized
+	}
+	return nil
 }
 
 // malformed answers a stanza with an address that is none, if it is known who has
 // sent it.
 func (p *peer) malformed(st *stanza.Stanza, err error) error {
-	if !p.count() {
-		return nil
-	}
 	if st.From.IsZero() || p.check(st.From, p.pair.Local) != nil {
 		return &stream.Error{Condition: stream.ImproperAddressing, Text: err.Error()}
+	}
+	if !p.count() {
+		return nil
 	}
 	st.To = p.pair.Local // who answers
 	p.fed.srv.bounce(st, stanza.NewError(stanza.JIDMalformed, err.Error()))
@@ -246,7 +257,7 @@ func (p *peer) element(el stanza.Element) error {
 	if dialback.IsPacket(el) && p.trust.Dialback {
 		return p.packet(el)
 	}
-	if !p.fed.cfg.NoAcks {
+	if !p.fed.cfg.NoAcks && p.isProven() {
 		p.counting.Lock()
 		defer p.counting.Unlock()
 		if ok, err := p.conn.ServeManagement(el, &p.handled); ok {
@@ -348,7 +359,7 @@ func (p *peer) end() {
 	}
 	p.mu.Unlock()
 	if p.link != nil {
-		p.link.askAgain(asked)
+		p.link.unanswered(asked, p.err)
 	}
 	for _, q := range open {
 		p.fed.forget(p, q)

@@ -26,12 +26,14 @@ func TestRemoteInitialPresence(t *testing.T) {
 			romeo.send("<presence id='i'><priority>3</priority></presence>")
 			var goes, answers []string
 			if s.Subscription()&roster.From != 0 {
-				goes = append(goes, "<presence id='i' to='juliet@b.example' from='romeo@a.example/orchard'><priority>3</priority></presence>")
+				goes = append(goes, "<presence id='i' to='juliet@b.example' from='romeo@a.example/orchard'>"+
+					"<priority>3</priority></presence>")
 			}
 			if s.Subscription()&roster.To != 0 {
 				goes = append(goes, "<presence type='probe' …to='juliet@b.example' from='romeo@a.example'/>")
 				answers = append(answers,
-					"<presence id='p1' to='romeo@a.example' from='juliet@b.example/balcony'><show>away</show><status>at her window</status><x xmlns='urn:x'/></presence>",
+					"<presence id='p1' to='romeo@a.example' from='juliet@b.example/balcony'><show>away</show>"+
+						"<status>at her window</status><x xmlns='urn:x'/></presence>",
 					"<presence to='romeo@a.example' from='juliet@b.example/chamber'><priority>-3</priority></presence>")
 			}
 			if s.PendingOut() {
@@ -62,7 +64,8 @@ func TestRemoteInitialPresence(t *testing.T) {
 	inWorld(t, "R3921-11.1-9 IM-5.1-3 nobody there: it is ignored, the probe is not", func(w *world) {
 		w.setStates(romeoA, julietB, stBoth)
 		w.login(romeoA + "/orchard")
-		w.wantCrossed("b.example", "a.example", "<presence type='unavailable' …to='romeo@a.example' from='juliet@b.example'/>")
+		w.wantCrossed("b.example", "a.example",
+			"<presence type='unavailable' …to='romeo@a.example' from='juliet@b.example'/>")
 	})
 }
 
@@ -77,8 +80,10 @@ func TestRemoteProbe(t *testing.T) {
 		time.Sleep(time.Hour)
 		romeo := w.connect(romeoA + "/orchard")
 		romeo.send("<presence/>")
-		romeo.hears("<presence to='romeo@a.example/orchard' …", "<presence type='unavailable' …to='romeo@a.example' from='juliet@b.example'>"+
-			"<status>supper</status><delay xmlns='urn:xmpp:delay' …stamp='"+at.UTC().Format("2006-01-02T15:04:05")+"…</presence>")
+		romeo.hears("<presence to='romeo@a.example/orchard' …",
+			"<presence type='unavailable' …to='romeo@a.example' from='juliet@b.example'>"+
+				"<status>supper</status>"+
+				"<delay xmlns='urn:xmpp:delay' …stamp='"+at.UTC().Format("2006-01-02T15:04:05")+"…</presence>")
 	})
 	inWorld(t, "R3921-5.1.3-1 R6121-8.5.1-1 of strangers, and of who does not exist", func(w *world) {
 		for _, s := range []presence.State{stNone, stNoneOut, stNoneIn, stNoneBoth, stTo, stToIn} {
@@ -92,7 +97,8 @@ func TestRemoteProbe(t *testing.T) {
 				w.forget()
 				for _, to := range []string{"juliet@b.example", "juliet@b.example/balcony"} {
 					w.route("<presence type='probe' to='" + to + "' from='romeo@a.example/orchard'/>")
-					w.wantCrossed("b.example", "a.example", "<presence type='unsubscribed' …to='romeo@a.example' from='juliet@b.example'/>")
+					w.wantCrossed("b.example", "a.example",
+						"<presence type='unsubscribed' …to='romeo@a.example' from='juliet@b.example'/>")
 				}
 				if there {
 					juliet.hears()
@@ -102,14 +108,16 @@ func TestRemoteProbe(t *testing.T) {
 			}
 		}
 		w.route("<presence type='probe' to='nobody@b.example' from='romeo@a.example'/>")
-		w.wantCrossed("b.example", "a.example", "<presence type='unsubscribed' …to='romeo@a.example' from='nobody@b.example'/>")
+		w.wantCrossed("b.example", "a.example",
+			"<presence type='unsubscribed' …to='romeo@a.example' from='nobody@b.example'/>")
 	})
 	inWorld(t, "R3921-5.1.3-1 IM-5.1-3 who believes to have a subscription is put right", func(w *world) {
 		w.setState(romeoA, julietB, stTo)
 		romeo := w.connect(romeoA + "/orchard")
 		romeo.send("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq><presence/>")
 		romeo.hears("<iq type='result' …subscription='to'…", "<presence to='romeo@a.example/orchard' …",
-			"<presence type='unsubscribed' …to='romeo@a.example' from='juliet@b.example'/>", pushOf("jid='juliet@b.example' subscription='none'"))
+			"<presence type='unsubscribed' …to='romeo@a.example' from='juliet@b.example'/>",
+			pushOf("jid='juliet@b.example' subscription='none'"))
 		w.wantStates(romeoA, julietB, stNone, stNone)
 	})
 	inWorld(t, "R6121-4.3.2-3 of one resource: that it is there, and no more", func(w *world) {
@@ -131,14 +139,16 @@ func TestRemoteProbe(t *testing.T) {
 	inWorld(t, "IM-5.5-1 by a client: it is routed, and no error comes of it", func(w *world) {
 		romeo, _ := w.couple(stTo)
 		romeo.send("<presence type='probe' to='juliet@b.example' id='p'/>")
-		w.wantCrossed("a.example", "b.example", "<presence type='probe' id='p' to='juliet@b.example' from='romeo@a.example/orchard'/>")
+		w.wantCrossed("a.example", "b.example",
+			"<presence type='probe' id='p' to='juliet@b.example' from='romeo@a.example/orchard'/>")
 		romeo.hears("<presence to='romeo@a.example/orchard' from='juliet@b.example/balcony'/>")
 	})
 	inWorld(t, "R6121-4.3.2-2 of who has moved", func(w *world) {
 		w.server("b.example").Close()
 		w.add("b.example", withMovers)
 		w.route("<presence type='probe' to='mercutio@b.example' from='romeo@a.example' id='p'/>")
-		w.wantCrossed("b.example", "a.example", "<presence type='error' id='p' to='romeo@a.example' from='mercutio@b.example'>…<gone …mercutio@example.org…</presence>")
+		w.wantCrossed("b.example", "a.example",
+			"<presence type='error' id='p' to='romeo@a.example' from='mercutio@b.example'>…<gone …mercutio@example.org…</presence>")
 	})
 	// "the contact's server SHOULD mirror the 'id' of the user's presence probe"
 	// (RFC 6121, section 4.3.2.1), where it does not answer with presences that a
@@ -146,11 +156,13 @@ func TestRemoteProbe(t *testing.T) {
 	inWorld(t, "R3921-5.1.3-3 RFC 6121 4.3.2.1 the id of the probe comes back with unavailable", func(w *world) {
 		w.setStates(romeoA, julietB, stTo)
 		w.route("<presence type='probe' to='juliet@b.example' from='romeo@a.example' id='p1'/>")
-		w.wantCrossed("b.example", "a.example", "<presence type='unavailable' id='p1' to='romeo@a.example' from='juliet@b.example'/>")
+		w.wantCrossed("b.example", "a.example",
+			"<presence type='unavailable' id='p1' to='romeo@a.example' from='juliet@b.example'/>")
 	})
 	inWorld(t, "R3921-5.1.3-1 RFC 6121 4.3.2.1 the id of the probe comes back with unsubscribed", func(w *world) {
 		w.route("<presence type='probe' to='juliet@b.example' from='romeo@a.example' id='p2'/>")
-		w.wantCrossed("b.example", "a.example", "<presence type='unsubscribed' id='p2' to='romeo@a.example' from='juliet@b.example'/>")
+		w.wantCrossed("b.example", "a.example",
+			"<presence type='unsubscribed' id='p2' to='romeo@a.example' from='juliet@b.example'/>")
 	})
 }
 
@@ -164,7 +176,8 @@ func TestRemoteBroadcast(t *testing.T) {
 			romeo.send("<presence id='u'><show>xa</show><status xml:lang='de'>weg</status><x xmlns='urn:x'/></presence>")
 			var goes []string
 			if s.Subscription()&roster.From != 0 {
-				goes = append(goes, "<presence id='u' to='juliet@b.example' from='romeo@a.example/orchard'><show>xa</show><status xml:lang='de'>weg</status><x xmlns='urn:x'/></presence>")
+				goes = append(goes, "<presence id='u' to='juliet@b.example' from='romeo@a.example/orchard'><show>xa</show>"+
+					"<status xml:lang='de'>weg</status><x xmlns='urn:x'/></presence>")
 			}
 			w.wantCrossed("a.example", "b.example", goes...)
 			wantStanzas(w.t, "juliet", juliet.heard(), goes...)
@@ -181,7 +194,8 @@ func TestRemoteBroadcast(t *testing.T) {
 			r.send("<presence type='unavailable' id='bye'><status>to Mantua</status></presence>")
 			r.hears()
 			r.logout()
-		}, "<presence type='unavailable' id='bye' to='juliet@b.example' from='romeo@a.example/orchard'><status>to Mantua</status></presence>"},
+		}, "<presence type='unavailable' id='bye' to='juliet@b.example' from='romeo@a.example/orchard'>" +
+			"<status>to Mantua</status></presence>"},
 		{"IM-5.1-5 the stream ends", func(_ *world, r *raw) { r.logout() }, gone},
 		{"IM-5.1-5 the connection is lost", func(_ *world, r *raw) { r.nc.Close() }, gone},
 		{"IM-5.1-5 the client breaks the rules", func(_ *world, r *raw) { r.send("<a></b>") }, gone},
@@ -217,9 +231,11 @@ func TestRemoteBroadcast(t *testing.T) {
 	})
 	inWorld(t, "R6121-4.7.1-1 a type that there is none of", func(w *world) {
 		_, juliet := w.couple(stBoth)
-		w.inject("a.example", "b.example", "<presence type='suscribe' id='x' from='romeo@a.example/orchard' to='juliet@b.example'/>")
+		w.inject("a.example", "b.example",
+			"<presence type='suscribe' id='x' from='romeo@a.example/orchard' to='juliet@b.example'/>")
 		juliet.hearsNothing()
-		w.wantCrossed("b.example", "a.example", "<presence type='error' id='x' to='romeo@a.example/orchard' from='juliet@b.example'>…<bad-request …</presence>")
+		w.wantCrossed("b.example", "a.example",
+			"<presence type='error' id='x' to='romeo@a.example/orchard' from='juliet@b.example'>…<bad-request …</presence>")
 	})
 }
 
@@ -283,7 +299,8 @@ func TestRemoteDirectedPresence(t *testing.T) {
 		w.wantCrossed("a.example", "b.example", "<presence to='juliet@b.example/balcony' from='romeo@a.example/orchard'/>")
 		for _, to := range []string{"romeo@a.example", "romeo@a.example/second"} {
 			w.route("<presence type='probe' from='juliet@b.example/balcony' to='" + to + "'/>")
-			w.wantCrossed("a.example", "b.example", "<presence type='unsubscribed' …to='juliet@b.example' from='romeo@a.example'/>")
+			w.wantCrossed("a.example", "b.example",
+				"<presence type='unsubscribed' …to='juliet@b.example' from='romeo@a.example'/>")
 		}
 	})
 	// "SHOULD remove any entity that sends unavailable presence to the user" (RFC
@@ -291,6 +308,7 @@ func TestRemoteDirectedPresence(t *testing.T) {
 	inWorld(t, "R3921-5.1.4-2 RFC 6121 4.6.1 who has gone is told no more", func(w *world) {
 		romeo, juliet := w.couple(stNone)
 		romeo.send("<presence to='juliet@b.example/balcony'/>")
+		w.settle(romeo, juliet)
 		juliet.send("<presence to='romeo@a.example/orchard'/>")
 		juliet.send("<presence to='romeo@a.example/orchard' type='unavailable'/>")
 		w.settle(romeo, juliet)
@@ -309,7 +327,8 @@ func TestRemoteDirectedPresence(t *testing.T) {
 func TestRemoteSilentContact(t *testing.T) {
 	inWorld(t, "R3921-5.1.1-4 CORE-6.4.1-8 an error, and it is quiet until presence comes", func(w *world) {
 		romeo, juliet := w.couple(stBoth)
-		w.route("<presence type='error' from='juliet@b.example' to='romeo@a.example/orchard'><error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>")
+		w.route("<presence type='error' from='juliet@b.example' to='romeo@a.example/orchard'><error type='cancel'>" +
+			"<gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>")
 		romeo.hears("<presence type='error' to='romeo@a.example/orchard' from='juliet@b.example'>…")
 		w.wantCrossed("a.example", "b.example") // an error is not answered
 		romeo.send("<presence><status>1</status></presence>")
@@ -321,13 +340,15 @@ func TestRemoteSilentContact(t *testing.T) {
 	})
 	inWorld(t, "R3921-5.1.1-4 the end is told nevertheless", func(w *world) {
 		romeo, juliet := w.couple(stBoth)
-		w.route("<presence type='error' from='juliet@b.example' to='romeo@a.example/orchard'><error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>")
+		w.route("<presence type='error' from='juliet@b.example' to='romeo@a.example/orchard'><error type='cancel'>" +
+			"<gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>")
 		romeo.nc.Close()
 		juliet.hears("<presence type='unavailable' to='juliet@b.example' from='romeo@a.example/orchard'/>")
 	})
 	inWorld(t, "R3921-5.1.1-4 the error of a stranger silences nobody", func(w *world) {
 		romeo, juliet := w.couple(stBoth)
-		w.route("<presence type='error' from='romeo@b.example' to='romeo@a.example/orchard'><error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>")
+		w.route("<presence type='error' from='romeo@b.example' to='romeo@a.example/orchard'><error type='cancel'>" +
+			"<gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>")
 		romeo.send("<presence><status>1</status></presence>")
 		juliet.hears("<presence to='juliet@b.example' from='romeo@a.example/orchard'><status>1</status></presence>")
 	})
@@ -346,7 +367,8 @@ func TestRemotePresenceLeaks(t *testing.T) {
 			"<iq type='get' from='romeo@a.example/x' to='juliet@b.example/balcony' id='5'><ping xmlns='urn:xmpp:ping'/></iq>",
 			"<iq type='set' from='romeo@a.example/x' to='juliet@b.example/balcony' id='6'><q xmlns='urn:q'/></iq>",
 			"<iq type='get' from='romeo@a.example/x' to='juliet@b.example' id='7'><query xmlns='jabber:iq:last'/></iq>",
-			"<iq type='get' from='romeo@a.example/x' to='juliet@b.example' id='8'><query xmlns='http://jabber.org/protocol/disco#items'/></iq>",
+			"<iq type='get' from='romeo@a.example/x' to='juliet@b.example' id='8'>" +
+				"<query xmlns='http://jabber.org/protocol/disco#items'/></iq>",
 			"<iq type='get' from='a.example' to='juliet@b.example/balcony' id='9'><q xmlns='urn:q'/></iq>",
 			"<message type='chat' from='romeo@a.example/x' to='juliet@b.example' id='10'><body>x</body></message>",
 			"<message type='chat' from='romeo@a.example/x' to='juliet@b.example/balcony' id='11'><body>x</body></message>",

@@ -36,7 +36,8 @@ func TestRemotePrivacyLists(t *testing.T) {
 		}
 	}
 	noService := func(kind, id, from string) string {
-		return fmt.Sprintf("<%s type='error' id='%s' to='romeo@a.example/orchard' from='%s'>…<service-unavailable …", kind, id, from)
+		return fmt.Sprintf("<%s type='error' id='%s' to='romeo@a.example/orchard' from='%s'>…<service-unavailable …",
+			kind, id, from)
 	}
 
 	for _, tt := range []struct {
@@ -44,16 +45,25 @@ func TestRemotePrivacyLists(t *testing.T) {
 		state      presence.State // juliet's, towards romeo
 		blocked    [4]bool        // of the kinds
 	}{
-		{"R3921-10.9-1 R3921-10.14-1 messages", "type='jid' value='romeo@a.example' action='deny' order='1'><message/>", stBoth, [4]bool{true, false, false, false}},
-		{"R3921-10.10-1 presence", "type='jid' value='romeo@a.example' action='deny' order='1'><presence-in/>", stBoth, [4]bool{false, true, false, false}},
-		{"R3921-10.12-1 R3921-10.14-2 iq", "type='jid' value='romeo@a.example' action='deny' order='1'><iq/>", stBoth, [4]bool{false, false, true, true}},
-		{"R3921-10.13-1 R3921-10.1-2 everything of an account", "type='jid' value='romeo@a.example' action='deny' order='1'>", stBoth, [4]bool{true, true, true, true}},
-		{"R3921-10.1-2 of a resource", "type='jid' value='romeo@a.example/orchard' action='deny' order='1'>", stBoth, [4]bool{true, true, true, true}},
-		{"R3921-10.1-2 of another resource", "type='jid' value='romeo@a.example/garden' action='deny' order='1'>", stBoth, [4]bool{}},
-		{"R3921-10.1-2 of a domain", "type='jid' value='a.example' action='deny' order='1'>", stBoth, [4]bool{true, true, true, true}},
-		{"R3921-10.1-2 of the domain above", "type='jid' value='example' action='deny' order='1'>", stBoth, [4]bool{true, true, true, true}},
+		{"R3921-10.9-1 R3921-10.14-1 messages", "type='jid' value='romeo@a.example' action='deny' order='1'><message/>",
+			stBoth, [4]bool{true, false, false, false}},
+		{"R3921-10.10-1 presence", "type='jid' value='romeo@a.example' action='deny' order='1'><presence-in/>", stBoth,
+			[4]bool{false, true, false, false}},
+		{"R3921-10.12-1 R3921-10.14-2 iq", "type='jid' value='romeo@a.example' action='deny' order='1'><iq/>", stBoth,
+			[4]bool{false, false, true, true}},
+		{"R3921-10.13-1 R3921-10.1-2 everything of an account",
+			"type='jid' value='romeo@a.example' action='deny' order='1'>", stBoth, [4]bool{true, true, true, true}},
+		{"R3921-10.1-2 of a resource", "type='jid' value='romeo@a.example/orchard' action='deny' order='1'>", stBoth,
+			[4]bool{true, true, true, true}},
+		{"R3921-10.1-2 of another resource", "type='jid' value='romeo@a.example/garden' action='deny' order='1'>", stBoth,
+			[4]bool{}},
+		{"R3921-10.1-2 of a domain", "type='jid' value='a.example' action='deny' order='1'>", stBoth, [4]bool{true, true,
+			true, true}},
+		{"R3921-10.1-2 of the domain above", "type='jid' value='example' action='deny' order='1'>", stBoth, [4]bool{true,
+			true, true, true}},
 		{"R3921-10.1-2 of another domain", "type='jid' value='sub.a.example' action='deny' order='1'>", stBoth, [4]bool{}},
-		{"R3921-10.1-4 of who has no subscription", "type='subscription' value='none' action='deny' order='1'><message/><presence-in/>", stNone, [4]bool{true, true, true, false}}, // iq: a stranger's
+		{"R3921-10.1-4 of who has no subscription", "type='subscription' value='none' action='deny' order='1'><message/>" +
+			"<presence-in/>", stNone, [4]bool{true, true, true, false}}, // iq: a stranger's
 		{"R3921-10.1-4 of who has one", "type='subscription' value='none' action='deny' order='1'>", stBoth, [4]bool{}},
 		{"R3921-10.1-1 R3921-10.2-7 of everybody", "action='deny' order='1'>", stBoth, [4]bool{true, true, true, true}},
 	} {
@@ -110,7 +120,8 @@ func TestRemotePrivacyLists(t *testing.T) {
 		w.settle(romeo)
 		juliet = w.login(julietB + "/balcony")
 		romeo.send("<presence><show>chat</show></presence>")
-		w.wantCrossed("b.example", "a.example", "<presence to='romeo@a.example' from='juliet@b.example/balcony'/>") // and no probe
+		w.wantCrossed("b.example", "a.example",
+			"<presence to='romeo@a.example' from='juliet@b.example/balcony'/>") // and no probe
 		juliet.hearsNothing()
 	})
 	inWorld(t, "R3921-10-2 subscriptions are not presence notifications", func(w *world) {
@@ -120,7 +131,8 @@ func TestRemotePrivacyLists(t *testing.T) {
 		juliet.hears("<presence type='subscribe' …")
 		juliet.send("<presence type='subscribed' to='romeo@a.example'/>")
 		w.wantStates(romeoA, julietB, stTo, stFrom)
-		romeo.hears(pushOf("jid='juliet@b.example' subscription='none' ask='subscribe'"), "<presence type='subscribed' …", pushOf("jid='juliet@b.example' subscription='to'"))
+		romeo.hears(pushOf("jid='juliet@b.example' subscription='none' ask='subscribe'"), "<presence type='subscribed' …",
+			pushOf("jid='juliet@b.example' subscription='to'"))
 	})
 	inWorld(t, "R3921-10.2-4 R3921-10.13-1 lists come before subscriptions", func(w *world) {
 		romeo, juliet := w.couple(stNone)
@@ -158,7 +170,8 @@ func TestRemotePrivacyLists(t *testing.T) {
 		romeo, juliet := w.couple(stBoth)
 		w.keeps(juliet, "active", "<item type='jid' value='a.example' action='deny' order='1'/>")
 		romeo.hears()
-		juliet.send("<message to='romeo@a.example' id='m'><body>x</body></message><presence to='romeo@a.example'/><presence><show>away</show></presence>" +
+		juliet.send("<message to='romeo@a.example' id='m'><body>x</body></message><presence to='romeo@a.example'/>" +
+			"<presence><show>away</show></presence>" +
 			"<iq type='get' id='q' to='romeo@a.example/orchard'><q xmlns='urn:q'/></iq>")
 		w.wantCrossed("b.example", "a.example")
 		romeo.hearsNothing()
@@ -166,18 +179,21 @@ func TestRemotePrivacyLists(t *testing.T) {
 	inWorld(t, "R3921-10.2-5 R3921-10.2-6 a friend of a domain that is denied", func(w *world) {
 		romeo, juliet := w.couple(stNone)
 		nurse := w.login(julietA + "/x")
-		w.keeps(juliet, "active", "<item type='jid' value='a.example' action='deny' order='2'/><item type='jid' value='romeo@a.example' action='allow' order='1'/>")
+		w.keeps(juliet, "active", "<item type='jid' value='a.example' action='deny' order='2'/>"+
+			"<item type='jid' value='romeo@a.example' action='allow' order='1'/>")
 		romeo.send("<message to='juliet@b.example'><body>1</body></message>")
 		nurse.send("<message to='juliet@b.example' id='m'><body>2</body></message>")
 		juliet.hears("<message …<body>1</body></message>")
 	})
 	inWorld(t, "R3921-10.2-9 R3921-10.1-3 groups count as they are now", func(w *world) {
 		romeo, juliet := w.couple(stNone)
-		juliet.send("<iq type='set' id='g'><query xmlns='jabber:iq:roster'><item jid='nurse@a.example'><group>Enemies</group></item></query></iq>")
+		juliet.send("<iq type='set' id='g'><query xmlns='jabber:iq:roster'><item jid='nurse@a.example'>" +
+			"<group>Enemies</group></item></query></iq>")
 		w.keeps(juliet, "active", "<item type='group' value='Enemies' action='deny' order='1'/>")
 		romeo.send("<message to='juliet@b.example'><body>1</body></message>")
 		juliet.hears("<message …<body>1</body></message>")
-		juliet.send("<iq type='set' id='g'><query xmlns='jabber:iq:roster'><item jid='romeo@a.example'><group>Enemies</group></item></query></iq>")
+		juliet.send("<iq type='set' id='g'><query xmlns='jabber:iq:roster'><item jid='romeo@a.example'>" +
+			"<group>Enemies</group></item></query></iq>")
 		juliet.hears()
 		romeo.send("<message to='juliet@b.example'><body>2</body></message>")
 		juliet.hearsNothing()
@@ -195,13 +211,16 @@ func TestRemoteBlocking(t *testing.T) {
 			gone := "<presence type='unavailable' to='romeo@a.example' from='juliet@b.example/balcony'/>"
 			w.wantCrossed("b.example", "a.example", gone)
 			romeo.hears(gone)
-			juliet.hearsAll("<iq type='result' id='b'…", "<iq type='set' …<block xmlns='urn:xmpp:blocking'><item jid='"+item+"'/></block></iq>",
+			juliet.hearsAll("<iq type='result' id='b'…", "<iq type='set' …<block xmlns='urn:xmpp:blocking'>"+
+				"<item jid='"+item+"'/></block></iq>",
 				"<iq type='set' …<list name='blocklist'/>…") // the same by XEP-0016
 
-			romeo.send("<message to='juliet@b.example/balcony' id='m1'><body>x</body></message><message to='juliet@b.example' type='chat' id='m2'><body>x</body></message>" +
+			romeo.send("<message to='juliet@b.example/balcony' id='m1'><body>x</body></message>" +
+				"<message to='juliet@b.example' type='chat' id='m2'><body>x</body></message>" +
 				"<message to='juliet@b.example/gone' type='chat' id='m3'><body>x</body></message>" +
 				"<presence to='juliet@b.example'><show>chat</show></presence><presence><show>away</show></presence>" +
-				"<iq type='get' id='q1' to='juliet@b.example/balcony'><q xmlns='urn:q'/></iq><iq type='get' id='q2' to='juliet@b.example'><vCard xmlns='vcard-temp'/></iq>" +
+				"<iq type='get' id='q1' to='juliet@b.example/balcony'><q xmlns='urn:q'/></iq>" +
+				"<iq type='get' id='q2' to='juliet@b.example'><vCard xmlns='vcard-temp'/></iq>" +
 				"<presence type='probe' to='juliet@b.example'/><presence type='subscribe' to='juliet@b.example'/>")
 			var told []string
 			for _, id := range []string{"m1", "m2", "m3"} {
@@ -214,13 +233,15 @@ func TestRemoteBlocking(t *testing.T) {
 			juliet.hearsNothing()
 			romeo.hears()
 
-			juliet.send("<message to='romeo@a.example' id='o'><body>x</body></message><iq type='get' id='oq' to='romeo@a.example/orchard'><q xmlns='urn:q'/></iq>" +
+			juliet.send("<message to='romeo@a.example' id='o'><body>x</body></message>" +
+				"<iq type='get' id='oq' to='romeo@a.example/orchard'><q xmlns='urn:q'/></iq>" +
 				"<presence to='romeo@a.example'/><presence><show>dnd</show></presence>")
 			w.wantCrossed("b.example", "a.example")
 			got := strings.Join(juliet.heard(), "")
 			for _, id := range []string{"<message type='error' id='o'", "<iq type='error' id='oq'"} {
 				_, rest, ok := strings.Cut(got, id)
-				if !ok || !strings.Contains(rest, "<not-acceptable") || !strings.Contains(rest, "<blocked xmlns='urn:xmpp:blocking:errors'/>") {
+				if !ok || !strings.Contains(rest, "<not-acceptable") || !strings.Contains(rest,
+					"<blocked xmlns='urn:xmpp:blocking:errors'/>") {
 					w.t.Errorf("juliet hears %s", got)
 				}
 			}
@@ -238,7 +259,8 @@ func TestRemoteBlocking(t *testing.T) {
 			w.wantCrossed("b.example", "a.example", back)
 			romeo.hears(back)
 			romeo.send("<message to='juliet@b.example/balcony'><body>y</body></message>")
-			juliet.hearsAll("<iq type='result' id='u'…", "<iq type='set' …<unblock …", "<iq type='set' …<list name='blocklist'/>…", "<message …<body>y</body></message>")
+			juliet.hearsAll("<iq type='result' id='u'…", "<iq type='set' …<unblock …",
+				"<iq type='set' …<list name='blocklist'/>…", "<message …<body>y</body></message>")
 			w.wantStates(romeoA, julietB, stBoth, stBoth)
 		})
 	}
@@ -246,7 +268,8 @@ func TestRemoteBlocking(t *testing.T) {
 		_, juliet := w.couple(stBoth)
 		juliet.send("<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'><item jid='romeo@a.example'/></block></iq>")
 		w.settle(juliet)
-		juliet.send("<iq type='set' id='rm'><query xmlns='jabber:iq:roster'><item jid='romeo@a.example' subscription='remove'/></query></iq>")
+		juliet.send("<iq type='set' id='rm'><query xmlns='jabber:iq:roster'>" +
+			"<item jid='romeo@a.example' subscription='remove'/></query></iq>")
 		w.wantStates(romeoA, julietB, stNone, stNone)
 	})
 	inWorld(t, "XEP-0191 R3921-5.1.4-2 who has got directed presence is told too", func(w *world) {

@@ -49,20 +49,28 @@ var subscriptionKinds = []string{"subscribe", "unsubscribe", "subscribed", "unsu
 
 // outbound is what becomes of what the user sends, in each state.
 var outbound = map[string][stCount]subscriptionRow{
-	"subscribe":    {passed(stNoneOut), passed(stNoneOut), passed(stNoneBoth), passed(stNoneBoth), passed(stTo), passed(stToIn), passed(stFromOut), passed(stFromOut), passed(stBoth)},
-	"unsubscribe":  {passed(stNone), passed(stNone), passed(stNoneIn), passed(stNoneIn), passed(stNone), passed(stNoneIn), passed(stFrom), passed(stFrom), passed(stFrom)},
-	"subscribed":   {stopped(stNone), stopped(stNoneOut), passed(stFrom), passed(stFromOut), stopped(stTo), passed(stBoth), stopped(stFrom), stopped(stFromOut), stopped(stBoth)},
-	"unsubscribed": {stopped(stNone), stopped(stNoneOut), passed(stNone), passed(stNoneOut), stopped(stTo), passed(stTo), passed(stNone), passed(stNoneOut), passed(stTo)},
+	"subscribe": {passed(stNoneOut), passed(stNoneOut), passed(stNoneBoth), passed(stNoneBoth), passed(stTo),
+		passed(stToIn), passed(stFromOut), passed(stFromOut), passed(stBoth)},
+	"unsubscribe": {passed(stNone), passed(stNone), passed(stNoneIn), passed(stNoneIn), passed(stNone),
+		passed(stNoneIn), passed(stFrom), passed(stFrom), passed(stFrom)},
+	"subscribed": {stopped(stNone), stopped(stNoneOut), passed(stFrom), passed(stFromOut), stopped(stTo),
+		passed(stBoth), stopped(stFrom), stopped(stFromOut), stopped(stBoth)},
+	"unsubscribed": {stopped(stNone), stopped(stNoneOut), passed(stNone), passed(stNoneOut), stopped(stTo),
+		passed(stTo), passed(stNone), passed(stNoneOut), passed(stTo)},
 }
 
 // inbound is what becomes of what the contact sends, in each state of the user.
 var inbound = map[string][stCount]subscriptionRow{
-	"subscribe": {passed(stNoneIn), passed(stNoneBoth), stopped(stNoneIn), stopped(stNoneBoth), passed(stToIn), stopped(stToIn),
+	"subscribe": {passed(stNoneIn), passed(stNoneBoth), stopped(stNoneIn), stopped(stNoneBoth), passed(stToIn),
+		stopped(stToIn),
 		answered(stopped(stFrom)), answered(stopped(stFromOut)), answered(stopped(stBoth))},
-	"unsubscribe": {stopped(stNone), stopped(stNoneOut), answered(passed(stNone)), answered(passed(stNoneOut)), stopped(stTo), answered(passed(stTo)),
+	"unsubscribe": {stopped(stNone), stopped(stNoneOut), answered(passed(stNone)), answered(passed(stNoneOut)),
+		stopped(stTo), answered(passed(stTo)),
 		answered(passed(stNone)), answered(passed(stNoneOut)), answered(passed(stTo))},
-	"subscribed":   {stopped(stNone), passed(stTo), stopped(stNoneIn), passed(stToIn), stopped(stTo), stopped(stToIn), stopped(stFrom), passed(stBoth), stopped(stBoth)},
-	"unsubscribed": {stopped(stNone), passed(stNone), stopped(stNoneIn), passed(stNoneIn), passed(stNone), passed(stNoneIn), stopped(stFrom), passed(stFrom), passed(stFrom)},
+	"subscribed": {stopped(stNone), passed(stTo), stopped(stNoneIn), passed(stToIn), stopped(stTo), stopped(stToIn),
+		stopped(stFrom), passed(stBoth), stopped(stBoth)},
+	"unsubscribed": {stopped(stNone), passed(stNone), stopped(stNoneIn), passed(stNoneIn), passed(stNone),
+		passed(stNoneIn), stopped(stFrom), passed(stFrom), passed(stFrom)},
 }
 
 // remoteSide is one of the two, and what is to become of it.

@@ -44,14 +44,17 @@ func TestRemoteSubscription(t *testing.T) {
 		chamber := w.login(julietB + "/chamber")
 		w.settle(romeo, juliet, chamber)
 
-		romeo.send("<iq type='set' id='add'><query xmlns='jabber:iq:roster'><item jid='%s' name='Juliet'><group>Friends</group></item></query></iq>", julietB)
+		romeo.send("<iq type='set' id='add'><query xmlns='jabber:iq:roster'><item jid='%s' name='Juliet'>"+
+			"<group>Friends</group></item></query></iq>", julietB)
 		const item = " name='Juliet' subscription='%s'%s><group>Friends</group></item></query></iq>"
-		romeo.hears("<iq type='set' …<item jid='juliet@b.example'"+fmt.Sprintf(item, "none", ""), "<iq type='result' id='add'…")
+		romeo.hears("<iq type='set' …<item jid='juliet@b.example'"+fmt.Sprintf(item, "none", ""),
+			"<iq type='result' id='add'…")
 		w.wantCrossed("a.example", "b.example")
 
 		romeo.send("<presence type='subscribe' to='juliet@b.example/balcony' id='s1'><status>It is I</status></presence>")
 		romeo.hears("<iq type='set' …" + fmt.Sprintf(item, "none", " ask='subscribe'"))
-		const request = "<presence type='subscribe' id='s1' to='juliet@b.example' from='romeo@a.example'><status>It is I</status></presence>"
+		const request = "<presence type='subscribe' id='s1' to='juliet@b.example' from='romeo@a.example'>" +
+			"<status>It is I</status></presence>"
 		w.wantCrossed("a.example", "b.example", request)
 		w.wantCrossed("b.example", "a.example")
 		juliet.hears(request)
@@ -120,7 +123,8 @@ func TestRemoteSubscription(t *testing.T) {
 			const end = "<presence type='unsubscribe' id='u' to='juliet@b.example' from='romeo@a.example'/>"
 			w.wantCrossed("a.example", "b.example", end)
 			gone := "<presence type='unavailable' to='romeo@a.example' from='juliet@b.example/balcony'/>"
-			w.wantCrossed("b.example", "a.example", "<presence type='unsubscribed' to='romeo@a.example' from='juliet@b.example'/>", gone)
+			w.wantCrossed("b.example", "a.example",
+				"<presence type='unsubscribed' to='romeo@a.example' from='juliet@b.example'/>", gone)
 			romeo.hears(pushOf(fmt.Sprintf("jid='juliet@b.example' subscription='%s'", tt.romeo)), gone)
 			juliet.hears(end, pushOf(fmt.Sprintf("jid='romeo@a.example' subscription='%s'", tt.juliet)))
 			w.wantStates(romeoA, julietB, tt.romeoAfter, tt.julietAfter)
@@ -209,7 +213,8 @@ func TestRemoteRosterRemoval(t *testing.T) {
 		}
 		inWorld(t, "R3921-8.6-1 IM-8.3-4 SUB-ACK-5 IM-8.3-1 in "+s.String(), func(w *world) {
 			romeo, juliet := w.couple(s)
-			romeo.send("<iq type='set' id='rm'><query xmlns='jabber:iq:roster'><item jid='juliet@b.example' subscription='remove'/></query></iq>")
+			romeo.send("<iq type='set' id='rm'><query xmlns='jabber:iq:roster'>" +
+				"<item jid='juliet@b.example' subscription='remove'/></query></iq>")
 			var said []string
 			if s.Subscription()&roster.From != 0 {
 				said = append(said, "<presence type='unavailable' to='juliet@b.example' from='romeo@a.example/orchard'/>")
@@ -227,9 +232,11 @@ func TestRemoteRosterRemoval(t *testing.T) {
 			}
 			// "the contact's server MUST ... unavailable": romeo sees her go if he saw her.
 			got := romeo.heard()
-			wantAll(w.t, "romeo's client", got[:2], pushOf("jid='juliet@b.example' subscription='remove'"), "<iq type='result' id='rm'…")
+			wantAll(w.t, "romeo's client", got[:2], pushOf("jid='juliet@b.example' subscription='remove'"),
+				"<iq type='result' id='rm'…")
 			if s.Subscription()&roster.To != 0 {
-				wantStanzas(w.t, "then romeo", got[2:], "<presence type='unavailable' to='romeo@a.example' from='juliet@b.example/balcony'/>")
+				wantStanzas(w.t, "then romeo", got[2:],
+					"<presence type='unavailable' to='romeo@a.example' from='juliet@b.example/balcony'/>")
 			} else {
 				wantStanzas(w.t, "then romeo", got[2:])
 			}
@@ -279,7 +286,8 @@ func TestRemotePreApproval(t *testing.T) {
 		_, juliet := w.couple(stNone)
 		juliet.send("<presence type='subscribed' to='romeo@a.example'/>")
 		w.route("<presence type='probe' to='juliet@b.example' from='romeo@a.example'/>")
-		w.wantCrossed("b.example", "a.example", "<presence type='unsubscribed' …to='romeo@a.example' from='juliet@b.example'/>")
+		w.wantCrossed("b.example", "a.example",
+			"<presence type='unsubscribed' …to='romeo@a.example' from='juliet@b.example'/>")
 		if !w.entry(julietB, romeoA).Approved {
 			w.t.Error("the approval is gone")
 		}
@@ -304,11 +312,13 @@ func TestRemotePreApproval(t *testing.T) {
 func TestRemoteRequestWaits(t *testing.T) {
 	inWorld(t, "R6121-3.1.3-1 R3921-11.1-8 IM-9-4 it is kept whole, and told until it is answered", func(w *world) {
 		romeo := w.login(romeoA + "/orchard")
-		romeo.send("<presence type='subscribe' to='juliet@b.example' id='first'><status>pray</status><x xmlns='urn:x'><y/></x></presence>" +
+		romeo.send("<presence type='subscribe' to='juliet@b.example' id='first'><status>pray</status><x xmlns='urn:x'><y/>" +
+			"</x></presence>" +
 			"<presence type='subscribe' to='juliet@b.example' id='second'/>")
 		w.settle(romeo)
 		w.wantStates(romeoA, julietB, stNoneOut, stNoneIn)
-		const request = "<presence type='subscribe' id='first' to='juliet@b.example' from='romeo@a.example'><status>pray</status><x xmlns='urn:x'><y/></x></presence>"
+		const request = "<presence type='subscribe' id='first' to='juliet@b.example' from='romeo@a.example'>" +
+			"<status>pray</status><x xmlns='urn:x'><y/></x></presence>"
 		for range 2 {
 			juliet := w.connect(julietB + "/balcony")
 			juliet.hearsNothing() // it is not available yet
@@ -360,7 +370,8 @@ func TestRemoteRequestWaits(t *testing.T) {
 		romeo.send("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq><presence/>")
 		w.wantCrossed("b.example", "a.example", "<presence type='subscribed' …to='romeo@a.example' from='juliet@b.example'/>",
 			"<presence to='romeo@a.example' from='juliet@b.example/balcony'/>")
-		if got := strings.Join(romeo.heard(), ""); !strings.Contains(got, "<item jid='juliet@b.example' subscription='to'/>") {
+		if got := strings.Join(romeo.heard(), ""); !strings.Contains(got,
+			"<item jid='juliet@b.example' subscription='to'/>") {
 			w.t.Errorf("romeo heard %s", got)
 		}
 		juliet.hearsNothing()
@@ -445,7 +456,8 @@ func TestRemoteRequestFails(t *testing.T) {
 		juliet.hears("<presence type='subscribe' …to='juliet@b.example' from='romeo@a.example'/>")
 		juliet.send("<presence type='subscribed' to='romeo@a.example'/>")
 		romeo.hears("<presence type='subscribed' to='romeo@a.example' from='juliet@b.example'/>",
-			pushOf("jid='juliet@b.example' subscription='to'"), "<presence to='romeo@a.example' from='juliet@b.example/balcony'/>")
+			pushOf("jid='juliet@b.example' subscription='to'"),
+			"<presence to='romeo@a.example' from='juliet@b.example/balcony'/>")
 	})
 	inWorld(t, "R6121-3.1.2-2 to a user who has no room", func(w *world) {
 		w.server("b.example").Close()
@@ -466,14 +478,16 @@ func TestRemoteSimultaneous(t *testing.T) {
 		romeo.send("<presence type='subscribe' to='juliet@b.example'/>")
 		juliet.send("<presence type='subscribe' to='romeo@a.example'/>")
 		w.wantStates(romeoA, julietB, stNoneBoth, stNoneBoth)
-		romeo.hearsAll(pushOf("jid='juliet@b.example' subscription='none' ask='subscribe'"), "<presence type='subscribe' …from='juliet@b.example'/>")
-		juliet.hearsAll(pushOf("jid='romeo@a.example' subscription='none' ask='subscribe'"), "<presence type='subscribe' …from='romeo@a.example'/>")
+		romeo.hearsAll(pushOf("jid='juliet@b.example' subscription='none' ask='subscribe'"),
+			"<presence type='subscribe' …from='juliet@b.example'/>")
+		juliet.hearsAll(pushOf("jid='romeo@a.example' subscription='none' ask='subscribe'"),
+			"<presence type='subscribe' …from='romeo@a.example'/>")
 		romeo.send("<presence type='subscribed' to='juliet@b.example'/>")
 		juliet.send("<presence type='subscribed' to='romeo@a.example'/>")
 		w.wantStates(romeoA, julietB, stBoth, stBoth)
-		for name, c := range map[string]*raw{romeoSees: romeo, julietSees: juliet} {
+		for item, c := range map[string]*raw{romeoSees: romeo, julietSees: juliet} {
 			got := strings.Join(c.heard(), "")
-			for _, want := range []string{"<presence type='subscribed' ", fmt.Sprintf(name, "both")} {
+			for _, want := range []string{"<presence type='subscribed' ", fmt.Sprintf(item, "both")} {
 				if !strings.Contains(got, want) {
 					w.t.Errorf("got %s, without %s", got, want)
 				}
@@ -482,13 +496,15 @@ func TestRemoteSimultaneous(t *testing.T) {
 	})
 	inWorld(t, "R3921-8.5.2-1 both cancel and unsubscribe at once", func(w *world) {
 		romeo, juliet := w.couple(stBoth)
-		romeo.send("<presence type='unsubscribe' to='juliet@b.example'/><presence type='unsubscribed' to='juliet@b.example'/>")
+		romeo.send("<presence type='unsubscribe' to='juliet@b.example'/>" +
+			"<presence type='unsubscribed' to='juliet@b.example'/>")
 		juliet.send("<presence type='unsubscribe' to='romeo@a.example'/><presence type='unsubscribed' to='romeo@a.example'/>")
 		w.wantStates(romeoA, julietB, stNone, stNone)
 	})
 	inWorld(t, "R3921-8.6-1 both remove the other at once", func(w *world) {
 		romeo, juliet := w.couple(stBoth)
-		const rm = "<iq type='set' id='rm'><query xmlns='jabber:iq:roster'><item jid='%s' subscription='remove'/></query></iq>"
+		const rm = "<iq type='set' id='rm'><query xmlns='jabber:iq:roster'><item jid='%s' subscription='remove'/></query>" +
+			"</iq>"
 		romeo.send(rm, julietB)
 		juliet.send(rm, romeoA)
 		w.wantStates(romeoA, julietB, stNone, stNone)
@@ -504,7 +520,8 @@ func TestRemoteAddresses(t *testing.T) {
 	inWorld(t, "R6121-3.1.2-1 R6121-3.1.3-1 a request of a full address to a full address", func(w *world) {
 		_, juliet := w.couple(stNone)
 		w.route("<presence type='subscribe' to='juliet@b.example/balcony' from='romeo@a.example/orchard' id='s'/>")
-		w.wantCrossed("a.example", "b.example", "<presence type='subscribe' id='s' to='juliet@b.example/balcony' from='romeo@a.example/orchard'/>")
+		w.wantCrossed("a.example", "b.example",
+			"<presence type='subscribe' id='s' to='juliet@b.example/balcony' from='romeo@a.example/orchard'/>")
 		juliet.hears("<presence type='subscribe' id='s' to='juliet@b.example' from='romeo@a.example'/>")
 		if s := presence.StateOf(w.entry(julietB, romeoA)); s != stNoneIn {
 			w.t.Errorf("the state is %s", s)
@@ -513,7 +530,8 @@ func TestRemoteAddresses(t *testing.T) {
 	inWorld(t, "R6121-3.1.6-1 an approval of a full address", func(w *world) {
 		romeo, _ := w.couple(stNoneOut)
 		w.route("<presence type='subscribed' to='romeo@a.example' from='juliet@b.example/balcony'/>")
-		romeo.hears("<presence type='subscribed' to='romeo@a.example' from='juliet@b.example'/>", pushOf("jid='juliet@b.example' subscription='to'"))
+		romeo.hears("<presence type='subscribed' to='romeo@a.example' from='juliet@b.example'/>",
+			pushOf("jid='juliet@b.example' subscription='to'"))
 	})
 	inWorld(t, "R6121-3.1.6-1 an approval that nobody has asked for", func(w *world) {
 		romeo, _ := w.couple(stNone)

@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"encoding/xml"
+	"log/slog"
 	"net"
 	"regexp"
 	"slices"
@@ -10,11 +11,13 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/etherx-go/xmpp/dialback"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/presence"
 	"github.com/etherx-go/xmpp/roster"
+	"github.com/etherx-go/xmpp/sasl"
 	"github.com/etherx-go/xmpp/server"
 	"github.com/etherx-go/xmpp/stanza"
 	"github.com/etherx-go/xmpp/storage/memory"
@@ -62,8 +65,12 @@ func inEmptyWorld(t *testing.T, name string, fn func(w *world)) {
 	t.Helper()
 	t.Run(name, func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			w := &world{network: newNetwork(t), t: t, way: unencrypted, stores: make(map[string]*memory.Store), lanes: make(map[string]*linkTap)}
+			w := &world{network: newQuickNetwork(t), t: t, way: unencrypted, stores: make(map[string]*memory.Store),
+				lanes: make(map[string]*linkTap)}
 			w.wire = w.tap
+			// What is being closed at the end has time to: time stands still when
+			// the test has returned.
+			t.Cleanup(func() { time.Sleep(time.Minute) })
 			fn(w)
 		})
 	})
@@ -77,11 +84,32 @@ func (w *world) add(domain string, changes ...func(*server.Config)) *server.Serv
 			w.way(c)
 		}
 		m := w.store(domain)
+		c.Accounts = household{}
+		c.Log = slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 		c.Stores = server.Stores{Rosters: m.Rosters(), Presences: m.Presences(), Privacy: m.Privacy(), Offline: m.Offline()}
 		for _, change := range changes {
 			change(c)
 		}
 	})
+}
+
+// household are the accounts of every server: juliet and romeo. They cost less than
+// those whose passwords are kept as they should be.
+type household struct{}
+
+var passwords = map[string]string{"juliet": "r0m30", "romeo": "jul13t"}
+
+func (household) Credentials(string) sasl.Credentials {
+	return sasl.Credentials{Verify: func(_ context.Context, user, password string) error {
+		if passwords[user] == "" || passwords[user] != password {
+			return sasl.NotAuthorized
+		}
+		return nil
+	}}
+}
+
+func (household) Exists(_ context.Context, account jid.JID) (bool, error) {
+	return passwords[account.Local()] != "", nil
 }
 
 func (w *world) server(domain string) *server.Server {
@@ -171,7 +199,7 @@ func (w *world) connect(full string) *raw {
 	j := jid.MustParse(full)
 	r := newRaw(w.t, w.server(j.Domain()).Pipe())
 	r.domain = j.Domain()
-	r.login(j.Local(), map[string]string{"juliet": "r0m30", "romeo": "jul13t"}[j.Local()], j.Resource())
+	r.login(j.Local(), passwords[j.Local()], j.Resource())
 	return r
 }
 

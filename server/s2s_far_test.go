@@ -39,7 +39,6 @@ type scene struct {
 	db    bool // dialback is on
 
 	mu      sync.Mutex
-	called  []dialback.Pair
 	refused map[string]error // by domain: why there is no connection
 }
 
@@ -84,7 +83,6 @@ func bare(c *server.Config) {
 func (s *scene) dial(_ context.Context, pair dialback.Pair) (stream.Transport, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.called = append(s.called, pair)
 	if err := s.refused[pair.Remote.Domain()]; err != nil {
 		return nil, err
 	}
@@ -93,16 +91,6 @@ func (s *scene) dial(_ context.Context, pair dialback.Pair) (stream.Transport, e
 	f.pair, f.db = pair, s.db
 	s.calls <- f
 	return stream.NewTransport(caller), nil
-}
-
-// dials returns the pairs that the server has called for, since it was last asked.
-func (s *scene) dials() string {
-	synctest.Wait()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	pairs := s.called
-	s.called = nil
-	return fmt.Sprint(pairs)
 }
 
 // connect makes a connection to the server.
@@ -345,13 +333,15 @@ const (
 
 // hello is the header of a server that calls.
 func hello(from, to string) string {
-	return fmt.Sprintf("<?xml version='1.0'?><stream:stream xmlns='jabber:server' %s %s from='%s' to='%s' version='1.0'>",
+	return fmt.Sprintf("<?xml version='1.0'?><stream:stream xmlns='jabber:server' %s %s from='%s' to='%s' "+
+		"version='1.0'>",
 		streamDecl, dbDecl, from, to)
 }
 
 // welcome is the header of a server that is called.
 func welcome(from, to, id string) string {
-	return fmt.Sprintf("<?xml version='1.0'?><stream:stream xmlns='jabber:server' %s %s from='%s' to='%s' id='%s' version='1.0'>",
+	return fmt.Sprintf("<?xml version='1.0'?><stream:stream xmlns='jabber:server' %s %s from='%s' to='%s' id='%s' "+
+		"version='1.0'>",
 		streamDecl, dbDecl, from, to, id)
 }
 
@@ -361,7 +351,8 @@ func (f *far) header(attributes string) string {
 	if f.db {
 		db = " " + dbDecl
 	}
-	return "<?xml version='1.0'?><stream:stream xmlns='jabber:server' " + streamDecl + db + attributes + " xml:lang='en'>"
+	return "<?xml version='1.0'?><stream:stream xmlns='jabber:server' " + streamDecl + db + attributes +
+		" xml:lang='en'>"
 }
 
 // answered is the header that the server answers with.
@@ -381,17 +372,19 @@ const (
 	external = "<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>EXTERNAL</mechanism></mechanisms>{cb}"
 	byKey    = "<dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback>"
 	sm       = "<sm xmlns='urn:xmpp:sm:3'/>"
-	limits   = "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>262144</max-bytes><idle-seconds>900</idle-seconds></limits>"
-	askBidi  = "<bidi xmlns='urn:xmpp:bidi'>" + limits + "</bidi>"
+	limits   = "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>262144</max-bytes>" +
+		"<idle-seconds>900</idle-seconds></limits>"
+	askBidi = "<bidi xmlns='urn:xmpp:bidi'>" + limits + "</bidi>"
 )
 
-func features(fs ...string) string {
+func offering(fs ...string) string {
 	return "<stream:features>" + strings.Join(fs, "") + "</stream:features>"
 }
 
 // fails is a stream error and the end of the stream.
 func fails(c stream.Condition) string {
-	return "<stream:error><" + string(c) + " xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>{text}</stream:error></stream:stream>"
+	return "<stream:error><" + string(c) + " " +
+		"xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>{text}</stream:error></stream:stream>"
 }
 
 // Packets of dialback, as our server writes them.
@@ -404,7 +397,8 @@ func resultIs(from, to, typ string) string {
 }
 
 func resultError(from, to, typ, condition string) string {
-	return fmt.Sprintf("<db:result from='%s' to='%s' type='error'><error type='%s'><%s xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>{text}</error></db:result>",
+	return fmt.Sprintf("<db:result from='%s' to='%s' type='error'><error type='%s'><%s "+
+		"xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>{text}</error></db:result>",
 		from, to, typ, condition)
 }
 
@@ -430,14 +424,14 @@ func relayed(from, to, id string) string {
 func (f *far) open(from, to string, offered ...string) (id string) {
 	f.t.Helper()
 	f.send(hello(from, to))
-	return f.hearsOne(f.answered(to, from) + features(offered...))
+	return f.hearsOne(f.answered(to, from) + offering(offered...))
 }
 
 // answer answers the header of the server that calls.
 func (f *far) answer(id string, offered ...string) {
 	f.t.Helper()
 	f.hears(f.greeting())
-	f.send(welcome(f.pair.Remote.String(), f.pair.Local.String(), id) + features(offered...))
+	f.send(welcome(f.pair.Remote.String(), f.pair.Local.String(), id) + offering(offered...))
 }
 
 // letIn asks on f to be let in from a domain to another, and vouches for the key when

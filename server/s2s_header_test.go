@@ -47,17 +47,23 @@ func TestS2SHeaders(t *testing.T) {
 		{"CORE-5.2.1-2 to in capitals", opening(ns, nsDB, from+"to='Montague.EXAMPLE' "+v1), goesOn(ours), bare},
 		{"CORE-5.2.1-2 without dialback", opening(ns, "", from+to+v1), goesOn(ours), bare},
 		{"CORE-5.2.1-2 dialback under another prefix",
-			"<stream:stream xmlns='jabber:server' " + streamDecl + " xmlns:back='jabber:server:dialback' " + from + to + v1 + ">", goesOn(ours), bare},
-		{"CORE-5.2.1-2 other prefixes", "<s:stream xmlns='jabber:server' xmlns:s='http://etherx.jabber.org/streams' xmlns:x='y' " + dbDecl +
+			"<stream:stream xmlns='jabber:server' " + streamDecl + " xmlns:back='jabber:server:dialback' " + from +
+				to + v1 + ">", goesOn(ours), bare},
+		{"CORE-5.2.1-2 other prefixes", "<s:stream xmlns='jabber:server' " +
+			"xmlns:s='http://etherx.jabber.org/streams' xmlns:x='y' " + dbDecl +
 			" " + from + to + v1 + ">", goesOn(ours), bare},
 		{"CORE-5.2.1-2 RFC 3920 8.3: wrong namespace of dialback", opening(ns, "jabber:server:dailback", from+to+v1),
 			"{any}>" + fails(stream.InvalidNamespace), bare},
-		{"CORE-5.2.1-2 clients' namespace", opening("jabber:client", nsDB, from+to+v1), ends(ours, stream.InvalidNamespace), bare},
+		{"CORE-5.2.1-2 clients' namespace", opening("jabber:client", nsDB, from+to+v1), ends(ours,
+			stream.InvalidNamespace), bare},
 		{"CORE-5.2.1-2 components' namespace", opening("jabber:component:accept", "", "to='montague.example'"),
-			" from='montague.example' id='{id}'{lang}>" + oldFails("this is a port for servers", stream.InvalidNamespace), bare},
+			" from='montague.example' id='{id}'{lang}>" + oldFails("this is a port for servers",
+				stream.InvalidNamespace), bare},
 		{"CORE-5.2.1-2 not XML", "<<", "{any}>" + fails(stream.NotWellFormed), bare},
-		{"CORE-5.2.1-2 no namespace", "<stream:stream " + streamDecl + " " + dbDecl + " " + from + to + v1 + ">", goesOn(ours), bare},
-		{"CORE-5.2.1-2 wrong namespace of streams", "<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/stream' " +
+		{"CORE-5.2.1-2 no namespace", "<stream:stream " + streamDecl + " " + dbDecl + " " + from + to + v1 + ">",
+			goesOn(ours), bare},
+		{"CORE-5.2.1-2 wrong namespace of streams", "<stream:stream xmlns='jabber:server' " +
+			"xmlns:stream='http://etherx.jabber.org/stream' " +
 			from + to + v1 + ">", "{any}>" + fails(stream.InvalidNamespace), bare},
 		{"CORE-5.2.1-2 to a domain that is not here", opening(ns, nsDB, from+"to='verona.example' "+v1),
 			ends("from='montague.example' to='capulet.example' ", stream.HostUnknown), bare},
@@ -65,8 +71,10 @@ func TestS2SHeaders(t *testing.T) {
 			ends("from='montague.example' to='capulet.example' ", stream.HostUnknown), bare},
 		{"CORE-5.2.1-2 to an account", opening(ns, nsDB, from+"to='romeo@montague.example' "+v1),
 			ends("from='montague.example' to='capulet.example' ", stream.HostUnknown), bare},
-		{"CORE-5.2.1-2 to what is no address", opening(ns, nsDB, from+"to='@' "+v1), "{any}>" + fails(stream.ImproperAddressing), bare},
-		{"CORE-4.3-4 from what is no address", opening(ns, nsDB, "from='@' "+to+v1), "{any}>" + fails(stream.ImproperAddressing), bare},
+		{"CORE-5.2.1-2 to what is no address", opening(ns, nsDB, from+"to='@' "+v1), "{any}>" +
+			fails(stream.ImproperAddressing), bare},
+		{"CORE-4.3-4 from what is no address", opening(ns, nsDB, "from='@' "+to+v1), "{any}>" +
+			fails(stream.ImproperAddressing), bare},
 		{"CORE-4.3-4 from here", opening(ns, nsDB, "from='montague.example' "+to+v1),
 			ends("from='montague.example' to='montague.example' ", stream.InvalidFrom), bare},
 		{"CORE-4.3-4 from the second domain here", opening(ns, nsDB, "from='chat.montague.example' "+to+v1),
@@ -79,12 +87,16 @@ func TestS2SHeaders(t *testing.T) {
 		{"CORE-4.3-5 the caller has an empty id", opening(ns, nsDB, from+to+"id='' "+v1), goesOn(ours), bare},
 		{"CORE-5.2.1-3 a later version", opening(ns, nsDB, from+to+"version='2.7'"), goesOn(ours), bare},
 		{"CORE-5.2.1-3 no version, no features", opening(ns, nsDB, from+to), "{db} " + ours + "id='{id}'{lang}>", bare},
-		{"CORE-5.2.1-3 version 0.9, no features", opening(ns, nsDB, from+to+"version='0.9'"), "{db} " + ours + "id='{id}'{lang}>", bare},
-		{"CORE-5.2.1-3 version that is none", opening(ns, nsDB, from+to+"version='one'"), "{any}>" + fails(stream.UnsupportedVersion), bare},
+		{"CORE-5.2.1-3 version 0.9, no features", opening(ns, nsDB, from+to+"version='0.9'"), "{db} " + ours +
+			"id='{id}'{lang}>", bare},
+		{"CORE-5.2.1-3 version that is none", opening(ns, nsDB, from+to+"version='one'"), "{any}>" +
+			fails(stream.UnsupportedVersion), bare},
 		{"CORE-5.2.1-3 CORE-5-1 no version where TLS is required", opening(ns, nsDB, from+to),
-			"{db} " + ours + "id='{id}'{lang}>" + oldFails("the version of the stream must be 1.0, for TLS", stream.UnsupportedVersion), overTLS},
+			"{db} " + ours + "id='{id}'{lang}>" + oldFails("the version of the stream must be 1.0, for TLS",
+				stream.UnsupportedVersion), overTLS},
 		{"CORE-5.2.1-3 CORE-5-1 no version where there is no dialback", opening(ns, nsDB, from+to),
-			" " + ours + "id='{id}'{lang}>" + oldFails("the version of the stream must be 1.0, for TLS", stream.UnsupportedVersion), nil},
+			" " + ours + "id='{id}'{lang}>" + oldFails("the version of the stream must be 1.0, for TLS",
+				stream.UnsupportedVersion), nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -94,7 +106,7 @@ func TestS2SHeaders(t *testing.T) {
 			}
 			onStage(t, func(t *testing.T, s *scene) {
 				want := strings.NewReplacer("{db}", " "+dbDecl, "{lang}", " xml:lang='en'",
-					"{on}", " xml:lang='en'>"+features(byKey, limits)).Replace(tt.want)
+					"{on}", " xml:lang='en'>"+offering(byKey, limits)).Replace(tt.want)
 				want = "<?xml version='1.0'?><stream:stream xmlns='jabber:server' " + streamDecl + want
 				f := s.connect()
 				f.send(tt.header)
@@ -111,34 +123,46 @@ func TestS2SHeaders(t *testing.T) {
 
 // oldFails is fails for who has no version.
 func oldFails(text string, c stream.Condition) string {
-	return "<stream:error>" + text + "<" + string(c) + " xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>"
+	return "<stream:error>" + text + "<" + string(c) + " " +
+		"xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>"
 }
 
 // The header of what the server opens is answered by others, in all ways that there are.
 func TestS2SAnswers(t *testing.T) {
 	decl := "xmlns='jabber:server' " + streamDecl + " " + dbDecl
-	feat := features(byKey)
+	feat := offering(byKey)
 	key := result(here, there, "{key}")
 	tests := []struct{ name, answer, want string }{
-		{"CORE-5.2.1-7 as it should be", "<stream:stream " + decl + " from='capulet.example' to='montague.example' id='x' version='1.0'>" + feat, key},
+		{"CORE-5.2.1-7 as it should be", "<stream:stream " + decl +
+			" from='capulet.example' to='montague.example' id='x' version='1.0'>" + feat, key},
 		{"CORE-5.2.1-7 without addresses", "<stream:stream " + decl + " id='x' version='1.0'>" + feat, key},
-		{"CORE-5.2.1-7 with to of somebody else", "<stream:stream " + decl + " to='y' id='x' version='1.0'>" + feat, key},
+		{"CORE-5.2.1-7 with to of somebody else", "<stream:stream " + decl + " to='y' id='x' version='1.0'>" + feat,
+			key},
 		{"CORE-5.2.1-7 without version", "<stream:stream " + decl + " id='x'>", key},
-		{"CORE-5.2.1-7 without version, but with from", "<stream:stream " + decl + " from='capulet.example' id='x'>", key},
-		{"CORE-5.2.1-7 dialback by the declaration only", "<stream:stream " + decl + " id='x' version='1.0'><stream:features/>", key},
-		{"CORE-5.2.1-7 dialback by the feature only", "<stream:stream xmlns='jabber:server' " + streamDecl + " id='x' version='1.0'>" + feat, key},
+		{"CORE-5.2.1-7 without version, but with from", "<stream:stream " + decl + " from='capulet.example' id='x'>",
+			key},
+		{"CORE-5.2.1-7 dialback by the declaration only", "<stream:stream " + decl +
+			" id='x' version='1.0'><stream:features/>", key},
+		{"CORE-5.2.1-7 dialback by the feature only", "<stream:stream xmlns='jabber:server' " + streamDecl +
+			" id='x' version='1.0'>" + feat, key},
 		{"CORE-5.2.1-7 mechanisms without any", "<stream:stream " + decl + " id='x' version='1.0'>" +
 			"<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/></stream:features>", key},
-		{"CORE-5.2.1-7 no dialback", "<stream:stream xmlns='jabber:server' " + streamDecl + " id='x' version='1.0'><stream:features/>", "</stream:stream>"},
-		{"CORE-5.2.1-7 no dialback and no version", "<stream:stream xmlns='jabber:server' " + streamDecl + " id='x'>", "</stream:stream>"},
+		{"CORE-5.2.1-7 no dialback", "<stream:stream xmlns='jabber:server' " + streamDecl +
+			" id='x' version='1.0'><stream:features/>", "</stream:stream>"},
+		{"CORE-5.2.1-7 no dialback and no version", "<stream:stream xmlns='jabber:server' " + streamDecl + " id='x'>",
+			"</stream:stream>"},
 		{"CORE-5.2.1-7 CORE-4.3-5 no id", "<stream:stream " + decl + " version='1.0'>" + feat, fails(stream.BadFormat)},
 		{"CORE-5.2.1-7 CORE-4.3-5 no id and no version", "<stream:stream " + decl + ">", "</stream:stream>"},
-		{"CORE-5.2.1-7 from somebody else", "<stream:stream " + decl + " from='mallory.example' id='x' version='1.0'>" + feat, fails(stream.InvalidFrom)},
-		{"CORE-5.2.1-7 from here", "<stream:stream " + decl + " from='montague.example' id='x' version='1.0'>" + feat, fails(stream.InvalidFrom)},
-		{"CORE-5.2.1-7 CORE-5.2-1 clients' namespace", "<stream:stream xmlns='jabber:client' " + streamDecl + " id='x' version='1.0'>" + feat,
+		{"CORE-5.2.1-7 from somebody else", "<stream:stream " + decl +
+			" from='mallory.example' id='x' version='1.0'>" + feat, fails(stream.InvalidFrom)},
+		{"CORE-5.2.1-7 from here", "<stream:stream " + decl + " from='montague.example' id='x' version='1.0'>" + feat,
+			fails(stream.InvalidFrom)},
+		{"CORE-5.2.1-7 CORE-5.2-1 clients' namespace", "<stream:stream xmlns='jabber:client' " + streamDecl +
+			" id='x' version='1.0'>" + feat,
 			fails(stream.InvalidNamespace)},
 		{"CORE-5.2.1-7 host-unknown", "<stream:stream " + decl + " id='x' version='1.0'>" +
-			"<stream:error><host-unknown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>", "</stream:stream>"},
+			"<stream:error><host-unknown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>",
+			"</stream:stream>"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -170,7 +194,7 @@ func TestS2SStreamID(t *testing.T) {
 			for range 20 {
 				f := s.connect()
 				f.send(strings.Replace(hello(there, here), " from=", " id='chosen' from=", 1))
-				id := f.hearsOne(f.answered(here, there) + features(startTLS, limits))
+				id := f.hearsOne(f.answered(here, there) + offering(startTLS, limits))
 				if _, err := f.startTLS(client(s.ca.issue(t, there))); err != nil {
 					t.Fatal(err)
 				}
@@ -214,10 +238,14 @@ func TestS2SRestart(t *testing.T) {
 		name, header string
 		answer       string
 	}{
-		{"CORE-4.3-4 another from after EXTERNAL", hello(mallory, here), "from='montague.example' to='mallory.example'"},
-		{"CORE-4.3-4 another to after EXTERNAL", hello(there, hereChat), "from='chat.montague.example' to='capulet.example'"},
-		{"CORE-4.3-4 no from after EXTERNAL", strings.Replace(hello(there, here), " from='capulet.example'", "", 1), "from='montague.example'"},
-		{"CORE-4.3-4 a subdomain after EXTERNAL", hello("x."+there, here), "from='montague.example' to='x.capulet.example'"},
+		{"CORE-4.3-4 another from after EXTERNAL", hello(mallory, here),
+			"from='montague.example' to='mallory.example'"},
+		{"CORE-4.3-4 another to after EXTERNAL", hello(there, hereChat),
+			"from='chat.montague.example' to='capulet.example'"},
+		{"CORE-4.3-4 no from after EXTERNAL", strings.Replace(hello(there, here), " from='capulet.example'", "", 1),
+			"from='montague.example'"},
+		{"CORE-4.3-4 a subdomain after EXTERNAL", hello("x."+there, here),
+			"from='montague.example' to='x.capulet.example'"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -350,14 +378,16 @@ func TestS2STLS(t *testing.T) {
 		}, overTLS)
 	})
 	t.Run("CORE-2.5-2 nothing but TLS where it is required", func(t *testing.T) {
-		for _, packet := range []string{result(there, here, "k3y"), verify(there, "x", here, "k3y"), "<bidi xmlns='urn:xmpp:bidi'/>",
+		for _, packet := range []string{result(there, here, "k3y"), verify(there, "x", here, "k3y"),
+			"<bidi xmlns='urn:xmpp:bidi'/>",
 			fmt.Sprintf(authSelf, "=")} {
 			onStage(t, func(t *testing.T, s *scene) {
 				f := s.connect()
 				f.open(there, here, startTLS, limits)
 				f.send(packet)
 				got, _ := f.take()
-				if !strings.Contains(got, "</stream:stream>") && !strings.HasPrefix(got, "<failure ") || strings.Contains(got, "db:") {
+				if !strings.Contains(got, "</stream:stream>") && !strings.HasPrefix(got,
+					"<failure ") || strings.Contains(got, "db:") {
 					t.Errorf("to %s: heard %q", packet, got)
 				}
 				s.isNotCalled()

@@ -22,7 +22,8 @@ func TestDialbackOriginating(t *testing.T) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		if state.ServerName != there || len(state.PeerCertificates) == 0 || state.PeerCertificates[0].DNSNames[0] != here {
+		if state.ServerName != there || len(state.PeerCertificates) == 0 ||
+			state.PeerCertificates[0].DNSNames[0] != here {
 			s.t.Errorf("TLS for %s, certificates of the caller: %v", state.ServerName, state.PeerCertificates)
 		}
 		f.answer(id, byKey)
@@ -32,7 +33,8 @@ func TestDialbackOriginating(t *testing.T) {
 		a.hears(verifyIs(here, id, there, "valid"))
 		return f
 	}
-	t.Run("CORE-2.5-2 CORE-5.2-1 CORE-5.2-3 CORE-5.2.1-3 CORE-5.2.1-4 CORE-5.2.1-10 CORE-6.2.2-4 R3920-8.1-1 XEP-0220 examples 5, 6, 13, 15", func(t *testing.T) {
+	t.Run("CORE-2.5-2 CORE-5.2-1 CORE-5.2-3 CORE-5.2.1-3 CORE-5.2.1-4 CORE-5.2.1-10 CORE-6.2.2-4 R3920-8.1-1 "+
+		"XEP-0220 examples 5, 6, 13, 15", func(t *testing.T) {
 		onStage(t, func(t *testing.T, s *scene) {
 			romeo := s.romeo()
 			romeo.write("juliet@"+there, "m1")
@@ -50,10 +52,13 @@ func TestDialbackOriginating(t *testing.T) {
 		told         stanza.Condition
 		ends         bool
 	}{
-		{"XEP-0220 examples 7, 16: invalid", "<db:result from='capulet.example' to='montague.example' type='invalid'/></stream:stream>",
+		{"XEP-0220 examples 7, 16: invalid", "<db:result from='capulet.example' to='montague.example' " +
+			"type='invalid'/></stream:stream>",
 			stanza.InternalServerError, true},
-		{"XEP-0220 example 10: the target is not there", resultError(there, here, "cancel", "item-not-found"), stanza.RemoteServerTimeout, false},
-		{"XEP-0220 example 14: the key could not be verified", resultError(there, here, "cancel", "remote-server-not-found"),
+		{"XEP-0220 example 10: the target is not there", resultError(there, here, "cancel", "item-not-found"),
+			stanza.RemoteServerTimeout, false},
+		{"XEP-0220 example 14: the key could not be verified", resultError(there, here, "cancel",
+			"remote-server-not-found"),
 			stanza.RemoteServerTimeout, false},
 	} {
 		t.Run("CORE-5.2.1-10 "+tt.name, func(t *testing.T) {
@@ -93,13 +98,15 @@ func TestDialbackReceiving(t *testing.T) {
 		ends               bool
 	}{
 		{"CORE-5.2-1 CORE-5.2.1-3 CORE-5.2.1-8 CORE-5.2.1-9 CORE-5.2.1-10 XEP-0220 examples 1, 2, 9, 11: valid",
-			"<db:verify from='capulet.example' id='%s' to='montague.example' type='valid'/>", resultIs(here, there, "valid"), false},
+			"<db:verify from='capulet.example' id='%s' to='montague.example' type='valid'/>", resultIs(here, there,
+				"valid"), false},
 		{"CORE-5.2.1-10 XEP-0220 examples 3, 12: invalid",
 			"<db:verify from='capulet.example' id='%s' to='montague.example' type='invalid'/>",
 			resultIs(here, there, "invalid") + "</stream:stream>", true},
 		{"CORE-5.2.1-10 R3920-8.3-2 XEP-0220 example 8: the authoritative server does not know the domain",
 			"<db:verify from='capulet.example' id='%s' to='montague.example' type='error'>" +
-				"<error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></db:verify>",
+				"<error type='cancel'><item-not-found " +
+				"xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></db:verify>",
 			resultError(here, there, "cancel", "remote-server-not-found"), false},
 		{"CORE-5.2.1-9 the key comes back with the answer, as some servers have it",
 			"<db:verify to='montague.example' id='%s' type='valid' from='capulet.example'>" + key + "</db:verify>",
@@ -156,8 +163,10 @@ func TestExternalReceiving(t *testing.T) {
 		{"without authzid, example 26", "=", success},
 		{"with authzid", base64.StdEncoding.EncodeToString([]byte("capulet.example")), success},
 		{"with authzid, written otherwise", base64.StdEncoding.EncodeToString([]byte("CAPULET.example")), success},
-		{"with the authzid of somebody else", base64.StdEncoding.EncodeToString([]byte(mallory)), saslFails("invalid-authzid")},
-		{"with the authzid of an account", base64.StdEncoding.EncodeToString([]byte("juliet@" + there)), saslFails("invalid-authzid")},
+		{"with the authzid of somebody else", base64.StdEncoding.EncodeToString([]byte(mallory)),
+			saslFails("invalid-authzid")},
+		{"with the authzid of an account", base64.StdEncoding.EncodeToString([]byte("juliet@" + there)),
+			saslFails("invalid-authzid")},
 		{"with our own name as authzid", base64.StdEncoding.EncodeToString([]byte(here)), saslFails("invalid-authzid")},
 		{"with an authzid that is none", base64.StdEncoding.EncodeToString([]byte("@")), saslFails("invalid-authzid")},
 		{"with what is no base64", "*", saslFails("incorrect-encoding")},
@@ -189,7 +198,7 @@ func TestExternalReceiving(t *testing.T) {
 	t.Run("CORE-5-1 XEP-0178 section 3 step 11: failure, and on with dialback", func(t *testing.T) {
 		onStage(t, func(t *testing.T, s *scene) {
 			romeo := s.romeo()
-			f, id := s.secured(there, here, client(s.ca.issue(t, there)), external, byKey, limits)
+			f, _ := s.secured(there, here, client(s.ca.issue(t, there)), external, byKey, limits)
 			f.sendf(authSelf, base64.StdEncoding.EncodeToString([]byte(mallory)))
 			f.hears(saslFails("invalid-authzid"))
 			f.send(result(there, here, "k3y"))
@@ -197,7 +206,6 @@ func TestExternalReceiving(t *testing.T) {
 			s.isNotCalled()
 			f.send(message("juliet@"+there, "romeo@"+here, "m1"))
 			romeo.hears("m1")
-			_ = id
 		}, withDialback, oneWay)
 	})
 	t.Run("CORE-5-1 XEP-0178 section 3 too many failures", func(t *testing.T) {
@@ -281,12 +289,14 @@ func TestExternalOriginating(t *testing.T) {
 
 // XEP-0288.
 func TestBidi(t *testing.T) {
-	const ping = "<iq from='juliet@capulet.example/balcony' to='romeo@montague.example' type='get' id='8dfc70af'><ping xmlns='urn:xmpp:ping'/></iq>"
+	const ping = "<iq from='juliet@capulet.example/balcony' to='romeo@montague.example' type='get' " +
+		"id='8dfc70af'><ping xmlns='urn:xmpp:ping'/></iq>"
 	t.Run("CORE-5-1 R3920-8.1-1 XEP-0288 example 3: EXTERNAL", func(t *testing.T) {
 		onStage(t, func(t *testing.T, s *scene) {
 			romeo := s.romeo()
 			f, _ := s.secured(there, here, client(s.ca.issue(t, there)), bidi, external, limits)
-			f.send("<bidi xmlns='urn:xmpp:bidi'/><auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>\n  Y2FwdWxldC5leGFtcGxl\n</auth>")
+			f.send("<bidi xmlns='urn:xmpp:bidi'/><auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' " +
+				"mechanism='EXTERNAL'>\n  Y2FwdWxldC5leGFtcGxl\n</auth>")
 			f.hears(success)
 			f.open(there, here, sm, limits)
 			f.send(ping)
@@ -301,7 +311,7 @@ func TestBidi(t *testing.T) {
 	t.Run("R3920-8.1-1 XEP-0288 example 4: dialback", func(t *testing.T) {
 		onStage(t, func(t *testing.T, s *scene) {
 			romeo, f := s.romeo(), s.connect()
-			id := f.open(there, here, bidi, byKey, sm0, limits)
+			id := f.open(there, here, bidi, byKey, limits)
 			f.send("<bidi xmlns='urn:xmpp:bidi'/>" + result(there, here, "e3f5cf21f12749ef2cf59269bc0118f35bc46b26"))
 			a := s.isCalled(here, there)
 			romeo.write("juliet@"+there, "m1") // "MUST NOT send stanzas to the peer before [...]"
@@ -336,40 +346,106 @@ func TestBidi(t *testing.T) {
 			}
 		})
 	})
-	t.Run("R3920-8.1-1 XEP-0288 example 5: ours asks, dialback, and the other side asks for a domain more", func(t *testing.T) {
+	t.Run("R3920-8.1-1 XEP-0288 example 5: ours asks, dialback, and the other side asks for a domain more",
+		func(t *testing.T) {
+			onStage(t, func(t *testing.T, s *scene) {
+				romeo := s.romeo()
+				romeo.write("juliet@"+there, "m1")
+				f := s.isCalled(here, there)
+				f.answer("y", bidi, byKey)
+				f.hears(askBidi + result(here, there, "{key}"))
+				f.send(resultIs(there, here, "valid"))
+				f.hears(relayed("romeo@"+here, "juliet@"+there, "m1"))
+				f.send(message("juliet@"+there, "romeo@"+here, "m2"))
+				romeo.hears("m2")
+				f.send(result("conference."+there, here, "1bac3ef56fed987cfe098c9785c654a5476ed765"))
+				a := s.isCalled(here, "conference."+there)
+				a.answer("z", byKey)
+				a.hears(verify(here, "y", "conference."+there, "1bac3ef56fed987cfe098c9785c654a5476ed765"))
+				a.send(verifyIs("conference."+there, "y", here, "valid"))
+				f.hears(resultIs(here, "conference."+there, "valid"))
+				f.send(message("room@conference."+there, "romeo@"+here, "m3"))
+				romeo.hears("m3")
+			}, plaintext)
+		})
+}
+
+// What XEP-0288 does not allow.
+func TestNoBidi(t *testing.T) {
+	t.Run("R3920-8.1-1 turned off", func(t *testing.T) {
+		onStage(t, func(t *testing.T, s *scene) {
+			f := s.connect()
+			f.open(there, here, byKey, limits)
+			f.send("<bidi xmlns='urn:xmpp:bidi'/>")
+			f.hearsEnd(fails(stream.UnsupportedStanzaType))
+		}, bare)
+	})
+	t.Run("R3920-8.1-1 not asked for", func(t *testing.T) {
+		onStage(t, func(t *testing.T, s *scene) {
+			romeo, f := s.romeo(), s.connect()
+			id := f.open(there, here, bidi, byKey, limits)
+			a := s.letIn(f, id, there, here)
+			romeo.write("juliet@"+there, "m1")
+			f.hears("") // it takes the stream that goes there
+			a.hears(result(here, there, "{key}"))
+		}, plaintext)
+	})
+	t.Run("R3920-8.1-1 ours does not ask where it is not offered, nor where it is turned off", func(t *testing.T) {
+		for _, offered := range [][]string{{byKey}, {bidi, byKey}} {
+			way := plaintext
+			if len(offered) == 2 {
+				way = bare
+			}
+			onStage(t, func(t *testing.T, s *scene) {
+				romeo := s.romeo()
+				romeo.write("juliet@"+there, "m1")
+				f := s.isCalled(here, there)
+				f.answer("y", offered...)
+				f.hears(result(here, there, "{key}"))
+			}, way)
+		}
+	})
+	t.Run("R3920-8.1-1 XEP-0288 section 2.2 nobody asks for more who does not let us in", func(t *testing.T) {
 		onStage(t, func(t *testing.T, s *scene) {
 			romeo := s.romeo()
 			romeo.write("juliet@"+there, "m1")
 			f := s.isCalled(here, there)
 			f.answer("y", bidi, byKey)
 			f.hears(askBidi + result(here, there, "{key}"))
-			f.send(resultIs(there, here, "valid"))
-			f.hears(relayed("romeo@"+here, "juliet@"+there, "m1"))
-			f.send(message("juliet@"+there, "romeo@"+here, "m2"))
-			romeo.hears("m2")
-			f.send(result("conference."+there, here, "1bac3ef56fed987cfe098c9785c654a5476ed765"))
-			a := s.isCalled(here, "conference."+there)
-			a.answer("z", byKey)
-			a.hears(verify(here, "y", "conference."+there, "1bac3ef56fed987cfe098c9785c654a5476ed765"))
-			a.send(verifyIs("conference."+there, "y", here, "valid"))
-			f.hears(resultIs(here, "conference."+there, "valid"))
-			f.send(message("room@conference."+there, "romeo@"+here, "m3"))
-			romeo.hears("m3")
+			f.send(result(there, here, "k") + result("x."+there, here, "k"))
+			f.hears("")
+			s.isNotCalled()
+		}, plaintext)
+	})
+	t.Run("R3920-8.1-1 XEP-0288 section 2.2 a key is not verified on the stream that it came on", func(t *testing.T) {
+		onStage(t, func(t *testing.T, s *scene) {
+			f := s.both(s.romeo())
+			f.send(result(there, hereChat, "k"))
+			s.isCalled(hereChat, there)
+			f.hears("")
+			f.send(result(there, here, "k")) // that is so already, as they have let us in
+			f.hears(resultIs(here, there, "valid"))
+		}, plaintext)
+		onStage(t, func(t *testing.T, s *scene) {
+			f := s.connect()
+			f.open(there, here, bidi, byKey, limits)
+			f.send("<bidi xmlns='urn:xmpp:bidi'/>" + result(there, here, "k"))
+			s.isCalled(here, there)
+			f.hears("")
 		}, plaintext)
 	})
 }
 
-// sm0: acknowledgements are not offered before authentication.
-const sm0 = ""
-
 // XEP-0478.
 func TestStreamLimits(t *testing.T) {
-	const small = "<limits xmlns=\"urn:xmpp:stream-limits:0\">\n <max-bytes>10000</max-bytes>\n <idle-seconds>1800</idle-seconds>\n</limits>"
+	const small = "<limits xmlns=\"urn:xmpp:stream-limits:0\">\n <max-bytes>10000</max-bytes>\n " +
+		"<idle-seconds>1800</idle-seconds>\n</limits>"
 	told := func(romeo *account) {
 		romeo.t.Helper()
 		st := romeo.next()
 		e, ok := st.Err().(*stanza.Error)
-		if xml := string(st.AppendXML(nil, "")); !ok || e.Condition != stanza.PolicyViolation || strings.Contains(xml, " by=") {
+		if xml := string(st.AppendXML(nil, "")); !ok || e.Condition != stanza.PolicyViolation || strings.Contains(xml,
+			" by=") {
 			romeo.t.Errorf("got %s", xml)
 		}
 	}
@@ -406,10 +482,11 @@ func TestStreamLimits(t *testing.T) {
 		})
 	})
 	for name, odd := range map[string]string{
-		"nothing inside":       "<limits xmlns='urn:xmpp:stream-limits:0'/>",
-		"what is no number":    "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>many</max-bytes></limits>",
-		"a negative number":    "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>-1</max-bytes></limits>",
-		"a number too large":   "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>99999999999999999999</max-bytes></limits>",
+		"nothing inside":    "<limits xmlns='urn:xmpp:stream-limits:0'/>",
+		"what is no number": "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>many</max-bytes></limits>",
+		"a negative number": "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>-1</max-bytes></limits>",
+		"a number too large": "<limits " +
+			"xmlns='urn:xmpp:stream-limits:0'><max-bytes>99999999999999999999</max-bytes></limits>",
 		"another namespace":    "<limits xmlns='urn:xmpp:stream-limits:1'><max-bytes>1</max-bytes></limits>",
 		"a child of elsewhere": "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes xmlns='x'>1</max-bytes></limits>",
 	} {

@@ -7,9 +7,9 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/etherx-go/xmpp/dialback"
+	"github.com/etherx-go/xmpp/server"
 	"github.com/etherx-go/xmpp/stream"
 )
 
@@ -28,8 +28,10 @@ func TestMultiplexing(t *testing.T) {
 			a.hears(verify(here, id, rooms, "r00m"))
 			a.send(verifyIs(rooms, id, here, "valid"))
 			f.hears(resultIs(here, rooms, "valid"))
-			f.send(message("room@"+rooms, "romeo@"+here, "m2") + message("juliet@"+there, "romeo@"+here, "m3"))
-			romeo.hears("m2", "m3")
+			f.send(message("room@"+rooms, "romeo@"+here, "m2"))
+			romeo.hears("m2")
+			f.send(message("juliet@"+there, "romeo@"+here, "m3"))
+			romeo.hears("m3")
 		}, bare)
 	})
 	t.Run("CORE-5.2.1-11 CORE-6.2.2-5 the second domain before it is authorized", func(t *testing.T) {
@@ -146,9 +148,10 @@ func TestMultiplexing(t *testing.T) {
 			f.hears(resultIs(here, there, "valid"))
 			f.send(result(rooms, here, "k") + result(rooms, hereChat, "k"))
 			f.hears(resultIs(here, rooms, "valid") + resultIs(hereChat, rooms, "valid"))
-			f.send(message("juliet@"+there, "romeo@"+here, "m1") + message("x@"+rooms, "romeo@"+here, "m2") +
-				message("x@"+rooms, "room@"+hereChat, "m3"))
-			romeo.hears("m1", "m2")
+			f.send(message("juliet@"+there, "romeo@"+here, "m1"))
+			romeo.hears("m1")
+			f.send(message("x@"+rooms, "romeo@"+here, "m2") + message("x@"+rooms, "room@"+hereChat, "m3"))
+			romeo.hears("m2")
 			room.hears("m3")
 			s.isNotCalled()
 			f.send(result(mallory, here, "k")) // which is not in it
@@ -220,6 +223,37 @@ func TestMultiplexing(t *testing.T) {
 	})
 }
 
+// Several machines of one domain.
+func TestSharedSecret(t *testing.T) {
+	t.Run("CORE-5.2-4 CORE-5.2-3 the authoritative server is another machine than the originating one",
+		func(t *testing.T) {
+			onStage(t, func(t *testing.T, s *scene) {
+				machine := func(secret string) *far {
+					srv := s.add(here, func(c *server.Config) {
+						bare(c)
+						c.Federation.Secret = dialback.SecretOf(secret)
+					})
+					near, nc := net.Pipe()
+					go srv.ServeS2SConn(context.Background(), near)
+					f := newFar(t, nc, "calling another machine")
+					f.db = true
+					f.open(there, here, byKey, limits)
+					return f
+				}
+				romeo := s.romeo()
+				romeo.write("juliet@"+there, "m1")
+				f := s.isCalled(here, there)
+				f.answer("D60000229F", byKey)
+				key := f.hearsOne(result(here, there, "{key}"))
+				same, other := machine("d14lb4ck43v3r"), machine("s3cr3tf0rd14lb4ck")
+				same.send(verify(there, "D60000229F", here, key))
+				same.hears(verifyIs(here, "D60000229F", there, "valid"))
+				other.send(verify(there, "D60000229F", here, key))
+				other.hears(verifyIs(here, "D60000229F", there, "invalid"))
+			}, bare)
+		})
+}
+
 // second lets a second pair in, whoever is asked.
 func (s *scene) second(f *far, id, from, to string) *far {
 	s.t.Helper()
@@ -236,17 +270,24 @@ func (s *scene) second(f *far, id, from, to string) *far {
 func TestSecondStream(t *testing.T) {
 	t.Run("R3920-8.3-1 the old one stays until the new one is validated, and after it", func(t *testing.T) {
 		onStage(t, func(t *testing.T, s *scene) {
-			romeo := s.romeo()
-			f, id := s.authorized()
+			romeo, f := s.romeo(), s.connect()
+			id := f.open(there, here, byKey, limits)
+			a := s.letIn(f, id, there, here)
 			g := s.connect()
 			id2 := g.open(there, here, byKey, limits)
 			if id == id2 {
 				t.Fatal("the same id")
 			}
 			g.send(result(there, here, "0ther"))
-			synctest.Wait()
+			a.hears(verify(here, id2, there, "0ther"))
 			f.send(message("juliet@"+there, "romeo@"+here, "m1"))
 			romeo.hears("m1")
+			a.send(verifyIs(there, id2, here, "valid"))
+			g.hears(resultIs(here, there, "valid"))
+			f.send(message("juliet@"+there, "romeo@"+here, "m2"))
+			romeo.hears("m2")
+			g.send(message("juliet@"+there, "romeo@"+here, "m3"))
+			romeo.hears("m3")
 			f.hears("")
 		}, bare)
 	})
@@ -277,9 +318,11 @@ func TestNoAuthoritative(t *testing.T) {
 		typ, cond   string
 		versionless string
 	}{
-		{"no such domain", &net.DNSError{Err: "no such host", Name: there, IsNotFound: true}, "cancel", "remote-server-not-found",
+		{"no such domain", &net.DNSError{Err: "no such host", Name: there, IsNotFound: true}, "cancel",
+			"remote-server-not-found",
 			oldFails("remote-connection-failed", stream.RemoteConnectionFailed)},
-		{"nobody there", refusedErr, "wait", "remote-connection-failed", oldFails("remote-connection-failed", stream.RemoteConnectionFailed)},
+		{"nobody there", refusedErr, "wait", "remote-connection-failed", oldFails("remote-connection-failed",
+			stream.RemoteConnectionFailed)},
 		{"it takes too long", context.DeadlineExceeded, "wait", "remote-server-timeout",
 			oldFails("remote-connection-failed", stream.RemoteConnectionFailed)},
 	}

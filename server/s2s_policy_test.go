@@ -57,7 +57,7 @@ func TestS2SLists(t *testing.T) {
 				f := s.connect()
 				f.send(hello(tt.domain, here)) // who has a version
 				if tt.allowed {
-					f.hears("{any}" + features(byKey, limits))
+					f.hears("{any}" + offering(byKey, limits))
 				} else {
 					f.hearsEnd("{any}" + fails(stream.PolicyViolation))
 				}
@@ -104,7 +104,8 @@ func TestS2SConfig(t *testing.T) {
 	if _, err := server.New(server.Config{Domains: []string{here}, Federation: new(server.Federation)}); err == nil {
 		t.Error("without TLS: no error")
 	}
-	if _, err := server.New(server.Config{Domains: []string{here}, Federation: &server.Federation{Trust: server.Trust{Dialback: true}}}); err == nil {
+	if _, err := server.New(server.Config{Domains: []string{here},
+		Federation: &server.Federation{Trust: server.Trust{Dialback: true}}}); err == nil {
 		t.Error("with dialback, without TLS: no error")
 	}
 }
@@ -127,14 +128,16 @@ func TestS2SPolicyHook(t *testing.T) {
 			romeo, f := s.romeo(), s.connect()
 			f.send(hello(mallory, here))
 			got, _ := f.take()
-			if _, ok := match("{any}"+fails(stream.PolicyViolation), got); !ok || strings.Contains(got, secret.Error()) {
+			if _, ok := match("{any}"+fails(stream.PolicyViolation), got); !ok || strings.Contains(got,
+				secret.Error()) {
 				t.Errorf("heard %q", got)
 			}
 			f = s.connect()
 			f.open(there, here, byKey, limits)
 			f.send(result(mallory, here, "k"))
 			got, _ = f.take()
-			if _, ok := match(resultError(here, mallory, "modify", "policy-violation"), got); !ok || strings.Contains(got, secret.Error()) {
+			if _, ok := match(resultError(here, mallory, "modify", "policy-violation"),
+				got); !ok || strings.Contains(got, secret.Error()) {
 				t.Errorf("heard %q", got)
 			}
 			romeo.write("eve@"+mallory, "m1")
@@ -171,7 +174,8 @@ func TestS2SPolicyHook(t *testing.T) {
 			synctest.Wait()
 			mu.Lock()
 			defer mu.Unlock()
-			for _, pair := range []string{here + "/" + there, hereChat + "/" + there, here + "/x." + there, here + "/" + mallory} {
+			for _, pair := range []string{here + "/" + there, hereChat + "/" + there, here + "/x." + there, here +
+				"/" + mallory} {
 				if !slices.Contains(asked, pair) {
 					t.Errorf("not asked about %s, but about %v", pair, asked)
 				}
@@ -242,7 +246,8 @@ func TestS2SVirtualHosts(t *testing.T) {
 	})
 	t.Run("CORE-5-1 a key for the host that does not believe in keys", func(t *testing.T) {
 		stage(t, func(t *testing.T, s *scene) {
-			room, f := s.network.account(s.srv, "room@"+hereChat), offered(s, here, s.ca.issue(t, there), external, byKey)
+			room, f := s.network.account(s.srv, "room@"+hereChat), offered(s, here, s.ca.issue(t, there), external,
+				byKey)
 			f.send(result(there, hereChat, "k"))
 			f.hears(resultError(hereChat, there, "auth", "not-authorized"))
 			f.sendf(authSelf, "=")
@@ -260,7 +265,8 @@ func TestS2SVirtualHosts(t *testing.T) {
 	})
 	t.Run("CORE-5-1 EXTERNAL for one host is none for the other", func(t *testing.T) {
 		stage(t, func(t *testing.T, s *scene) {
-			room, f := s.network.account(s.srv, "room@"+hereChat), offered(s, here, s.ca.issue(t, there), external, byKey)
+			room, f := s.network.account(s.srv, "room@"+hereChat), offered(s, here, s.ca.issue(t, there), external,
+				byKey)
 			f.sendf(authSelf, "=")
 			f.hears(success)
 			f.open(there, here, sm, limits)
@@ -388,12 +394,14 @@ func TestS2SRouting(t *testing.T) {
 		onStage(t, func(t *testing.T, s *scene) {
 			irc := s.network.account(s.srv, "irc.localhost")
 			juliet := login(t, s.srv, "juliet", "r0m30", "balcony")
-			juliet.send("<message to='nurse@capulet.example' id='m1' from='eve@mallory.example'><body>x</body></message>")
+			juliet.send("<message to='nurse@capulet.example' id='m1' " +
+				"from='eve@mallory.example'><body>x</body></message>")
 			f := s.isCalled("localhost", there)
 			f.answer("x", byKey)
 			f.hears(result("localhost", there, "{key}"))
 			f.send(resultIs(there, "localhost", "valid"))
-			f.hears("<message id='m1' to='nurse@capulet.example' from='juliet@localhost/balcony'><body>x</body></message>")
+			f.hears("<message id='m1' to='nurse@capulet.example' " +
+				"from='juliet@localhost/balcony'><body>x</body></message>")
 			g := s.connect()
 			id := g.open(there, "localhost", byKey, limits)
 			g.send(result(there, "localhost", "k3y"))
@@ -420,7 +428,8 @@ func TestS2SRouting(t *testing.T) {
 			juliet.expectEnd()
 		}, bare, func(c *server.Config) {
 			accounts := &memory.Accounts{Iterations: 4096}
-			if err := accounts.SetPassword(context.Background(), jid.MustParse("juliet@localhost"), "r0m30"); err != nil {
+			if err := accounts.SetPassword(context.Background(), jid.MustParse("juliet@localhost"),
+				"r0m30"); err != nil {
 				t.Fatal(fmt.Errorf("accounts: %w", err))
 			}
 			c.Domains, c.Accounts = []string{"localhost"}, accounts

@@ -14,8 +14,10 @@ const (
 		"  xmlns:db='jabber:server:dialback'>\n"
 	seedAnswer = "<stream:stream\n  xmlns:stream='http://etherx.jabber.org/streams'\n  xmlns='jabber:server'\n" +
 		"  xmlns:db='jabber:server:dialback'\n  id='%s'>\n"
-	seedResult = "<db:result\n    to='montague.example'\n    from='capulet.example'>\n    98AF014EDC0...\n</db:result>\n"
-	seedVerify = "<db:verify\n    from='capulet.example'\n    to='montague.example'\n    id='%s'>\n    %s\n</db:verify>\n"
+	seedResult = "<db:result\n    to='montague.example'\n    from='capulet.example'>\n    " +
+		"98AF014EDC0...\n</db:result>\n"
+	seedVerify = "<db:verify\n    from='capulet.example'\n    to='montague.example'\n    id='%s'>\n    " +
+		"%s\n</db:verify>\n"
 	seedStep9  = "<db:result\n    from='capulet.example'\n    to='montague.example'\n    type='%s'\n    id='%s'/>\n"
 	seedStep10 = "<db:result\n   from='capulet.example'\n   to='montague.example'\n   type='%s'/>\n"
 )
@@ -45,7 +47,8 @@ func TestSeedReceiving(t *testing.T) {
 	}
 	step9AsVerify := "<db:verify\n    from='capulet.example'\n    to='montague.example'\n    type='%s'\n    id='%s'/>\n"
 	for name, step9 := range map[string]string{"": seedStep9, ", db:verify in step 9": step9AsVerify} {
-		receive(t, "CORE-5.2-1 CORE-5.2.1-1 CORE-5.2.1-2 CORE-5.2.1-3 CORE-5.2.1-4 CORE-5.2.1-5 CORE-5.2.1-6 CORE-5.2.1-7 "+
+		receive(t, "CORE-5.2-1 CORE-5.2.1-1 CORE-5.2.1-2 CORE-5.2.1-3 CORE-5.2.1-4 CORE-5.2.1-5 CORE-5.2.1-6 "+
+			"CORE-5.2.1-7 "+
 			"CORE-5.2.1-8 CORE-5.2.1-9 CORE-5.2.1-10 CORE-5.2.1-11 valid"+name, step9, "valid",
 			func(s *scene, f *far, romeo *account) {
 				f.hears(resultIs(here, there, "valid"))
@@ -70,7 +73,8 @@ func TestSeedReceiving(t *testing.T) {
 			f.hears(f.oldAnswer())
 			f.send(message("juliet@"+there, "romeo@"+here, "too early"))
 			romeo.hearsNothing()
-			f.hears("<stream:error>{any}<not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>")
+			f.hears("<stream:error>{any}<not-authorized " +
+				"xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>")
 			s.isNotCalled()
 		}, bare)
 	})
@@ -96,7 +100,8 @@ func TestSeedOriginating(t *testing.T) {
 	const id = "457F9224A0..."
 	key := dialback.Key("d14lb4ck43v3r", there, here, id)
 	for _, typ := range []string{"valid", "invalid"} {
-		t.Run("CORE-5.2-3 CORE-5.2-4 CORE-5.2.1-1 CORE-5.2.1-2 CORE-5.2.1-3 CORE-5.2.1-4 CORE-5.2.1-8 CORE-5.2.1-9 CORE-5.2.1-10 "+typ, func(t *testing.T) {
+		t.Run("CORE-5.2-3 CORE-5.2-4 CORE-5.2.1-1 CORE-5.2.1-2 CORE-5.2.1-3 CORE-5.2.1-4 CORE-5.2.1-8 "+
+			"CORE-5.2.1-9 CORE-5.2.1-10 "+typ, func(t *testing.T) {
 			onStage(t, func(t *testing.T, s *scene) {
 				romeo := s.romeo()
 				romeo.write("juliet@"+there, "m1")

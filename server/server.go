@@ -466,16 +466,17 @@ func (s *Server) removeConn(cn *connection) {
 // ended and what was on its way to other servers is there. When ctx ends before,
 // the rest is closed hard and the error is that of ctx.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.shutdownClients(ctx)
-	err := wait(ctx, &s.clients)
-	if err == nil {
-		err = s.drainServices(ctx)
+	err := s.shutdownPart(ctx, s.stopAccepting(false))
+	s.clients.Wait()
+	if s.fed != nil {
+		// Services still hear what becomes of what they have sent.
+		err = errors.Join(err, s.fed.endIntake(ctx))
+		s.fed.settle(ctx)
 	}
-	if err == nil && s.fed != nil {
-		// Others may still come: to verify the key of a last stanza.
+	err = errors.Join(err, s.drainServices(ctx))
+	if s.fed != nil {
 		s.fed.shutdown(ctx)
-		s.shutdownConns(ctx, s.stopAccepting(true))
-		err = wait(ctx, &s.servers)
+		err = errors.Join(err, s.shutdownPart(ctx, s.stopAccepting(true)))
 	}
 	s.Close()
 	s.clients.Wait()
@@ -486,37 +487,28 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// wait waits for a group. The error is that of ctx, if it ends before.
-func wait(ctx context.Context, wg *sync.WaitGroup) error {
-	done := make(chan struct{})
-	go func() {
-		wg.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// shutdownClients ends the streams of clients. They have half of the time, so that
-// some is left to tell other servers that they have gone.
-func (s *Server) shutdownClients(ctx context.Context) {
-	cancel := context.CancelFunc(func() {})
-	if deadline, ok := ctx.Deadline(); ok && s.fed != nil {
-		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
-	}
-	s.shutdownConns(ctx, s.stopAccepting(false))
-	context.AfterFunc(ctx, cancel)
-}
-
-// shutdownConns begins to end streams.
-func (s *Server) shutdownConns(ctx context.Context, conns []*connection) {
+// shutdownPart ends streams, and returns when they have ended; hard those that have
+// not when their part of the time is over. The error says that there were such.
+func (s *Server) shutdownPart(ctx context.Context, conns []*connection) error {
+	ctx, cancel := s.part(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
 	for _, cn := range conns {
-		go s.shutdownConn(ctx, cn)
+		wg.Go(func() { s.shutdownConn(ctx, cn) })
 	}
+	wg.Wait()
+	return ctx.Err()
+}
+
+// part returns a context with half of the time that ctx leaves, if there are other
+// servers: what comes after needs some too, and who does not answer is gone most
+// likely.
+func (s *Server) part(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok || s.fed == nil {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)/2)
 }
 
 func (s *Server) shutdownConn(ctx context.Context, cn *connection) {
@@ -555,8 +547,8 @@ func (s *Server) closeConn(cn *connection) {
 }
 
 // stopAccepting closes the server to clients, or to everybody, and returns the
-// connections that there are then.
-func (s *Server) stopAccepting(servers bool) (conns []*connection) {
+// connections of those that there are then.
+func (s *Server) stopAccepting(servers bool) []*connection {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closing, s.closed = true, s.closed || servers
@@ -565,6 +557,7 @@ func (s *Server) stopAccepting(servers bool) (conns []*connection) {
 			l.Close()
 		}
 	}
+	var conns []*connection
 	for cn := range s.conns {
 		if servers || !cn.server {
 			conns = append(conns, cn)

@@ -16,7 +16,7 @@ type verification struct {
 	from  *peer // the stream that the key came on
 	once  sync.Once
 	timer *time.Timer
-	again bool // asked about twice; guarded by the link's mu
+	again bool // asked on a stream that was there already; guarded by the link's mu
 }
 
 // answer hands the answer to the stream that waits for it, the first one only.
@@ -210,6 +210,8 @@ func (p *peer) keyFor(pkt dialback.Packet) error {
 func (p *peer) admits(pair dialback.Pair) error {
 	trust, err := p.fed.trust(pair)
 	switch {
+	case p.fed.isLeaving():
+		return errClosing
 	case err != nil:
 		return stanza.NewError(stanza.PolicyViolation, "no communication between these domains is allowed")
 	case p.conn.State()&stream.Secure == 0 && !trust.Plaintext:

@@ -20,8 +20,7 @@ type watch struct {
 	activity uint32      // what had come the last time
 	sent     uint32      // what had been sent the last time
 	since    time.Time   // when something was last seen to have come or to have been sent
-	silent   uint32      // what had been sent when the other server last gave a sign of life
-	doubted  bool        // more had been the last time
+	doubted  bool        // there was something that nobody had heard of
 	pinging  bool
 }
 
@@ -53,11 +52,8 @@ func (p *peer) look() {
 	if activity != w.activity || sent != w.sent {
 		w.since = now
 	}
-	if activity != w.activity {
-		w.silent = sent
-	}
 	doubted := w.doubted
-	w.activity, w.sent, w.doubted = activity, sent, sent != w.silent && !p.conn.Managed()
+	w.activity, w.sent, w.doubted = activity, sent, sent != p.heard.Load() && !p.conn.Managed()
 	switch idle := p.fed.cfg.IdleTimeout; {
 	case p.isDeaf(now):
 		p.fed.srv.log.Warn("server link is dead", "pair", p.pair)
@@ -87,6 +83,7 @@ func (p *peer) isProven() bool { return p.conn.State()&stream.Authenticated != 0
 // is none the stream is closed in order, which hurts nobody if only the way back
 // is broken.
 func (p *peer) ping() {
+	before := p.sent.Load()
 	p.mu.Lock()
 	pair := p.pair
 	if len(p.carries) > 0 {
@@ -99,9 +96,9 @@ func (p *peer) ping() {
 	w := &p.watch
 	w.mu.Lock()
 	w.pinging, w.doubted = false, false
-	w.silent = p.sent.Load()
-	w.sent = w.silent // a ping is no use of the stream
+	w.sent++ // a ping is no use of the stream
 	w.mu.Unlock()
+	p.heard.Store(before + 1)
 	if errors.Is(err, context.DeadlineExceeded) {
 		p.fed.srv.log.Warn("server link is silent", "pair", p.pair)
 		p.close(nil)

@@ -1660,26 +1660,32 @@ func ExampleConn_ServeManagement() {
 	_ = serve
 }
 
-// BenchmarkSendManaged is BenchmarkSend with a peer that answers what it is asked.
+// BenchmarkSendManaged is BenchmarkSend with a peer that acknowledges now and then.
 func BenchmarkSendManaged(b *testing.B) {
 	tr := &scriptedConn{}
 	c := readyConn(tr, Config{})
 	c.ManageAfter(enabledXML)
-	st, h := message(1), uint32(0)
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := c.Send(b.Context(), st); err != nil {
+	acknowledge := func() {
+		c.out.mu.Lock()
+		sent := c.out.acks.sent
+		c.out.mu.Unlock()
+		if err := c.Acked(uint32(sent)); err != nil {
 			b.Fatal(err)
 		}
-		if h++; h%askStanzas == 0 {
-			if tr.mu.Lock(); tr.out.Len() > 1<<20 {
-				tr.out.Reset()
-			}
-			tr.mu.Unlock()
-			c.out.mu.Lock()
-			sent := c.out.acks.sent
-			c.out.mu.Unlock()
-			c.Acked(uint32(sent))
+		if tr.mu.Lock(); tr.out.Len() > 1<<20 {
+			tr.out.Reset()
+		}
+		tr.mu.Unlock()
+	}
+	st, n := message(1), 0
+	b.ReportAllocs()
+	for b.Loop() {
+		for c.TrySend(st) != nil {
+			acknowledge()
+			runtime.Gosched()
+		}
+		if n++; n%askStanzas == 0 {
+			acknowledge()
 		}
 	}
 	<-c.out.drained()

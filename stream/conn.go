@@ -199,7 +199,7 @@ func (c *Conn) Ended() <-chan struct{} { return c.ended }
 // Next waits for the next element and returns it: as a stanza if it is one,
 // as an Element otherwise. White space between elements is passed over. A
 // stanza without xml:lang gets that of the peer's header, if the peer is the
-// initiator (RFC 6120, section 4.7.4).
+// initiator or another server (RFC 6120, sections 4.7.4 and 8.1.5).
 //
 // The error is io.EOF when the peer has closed the stream, an [*Error] with
 // Remote set when it sent a stream error, a [*stanza.AddressError] together
@@ -287,7 +287,7 @@ func (c *Conn) element() (*stanza.Stanza, stanza.Element, error) {
 		if st == nil {
 			return nil, stanza.Element{}, c.readError(err)
 		}
-		if st.Lang == "" && !c.initiator {
+		if st.Lang == "" && (!c.initiator || c.in.Content == stanza.NSServer) {
 			st.Lang = c.in.Lang
 		}
 		return st, stanza.Element{}, err

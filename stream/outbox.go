@@ -53,6 +53,8 @@ type outbox struct {
 	space   chan struct{} // closed when there is room, or none any more; nil unless somebody waits
 	idle    chan struct{} // closed when the writer ends; nil unless somebody waits
 	unsent  []item        // what was not written when err was set
+	back    []item        // stanzas that were taken back, behind unsent
+	taken   bool          // they were: no more are queued
 	acks    *acks         // nil: the stream is not managed
 }
 
@@ -76,7 +78,7 @@ func (o *outbox) put(it item, p priority) (writer bool, room <-chan struct{}, er
 	switch {
 	case o.err != nil:
 		return false, nil, o.err
-	case o.final:
+	case o.final, o.taken && p == ordinary:
 		return false, nil, ErrClosed
 	case p == ordinary && o.limit >= 0 && o.bytes > 0 && o.bytes+n > o.limit:
 		// One item always fits, however large, so that no limit can block it
@@ -94,6 +96,25 @@ func (o *outbox) put(it item, p priority) (writer bool, room <-chan struct{}, er
 		wake(&o.space)
 	}
 	return o.add(it, n), nil, nil
+}
+
+// withdraw takes the stanzas back that wait in the queue.
+func (o *outbox) withdraw() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.taken = true
+	rest := o.queue[:0]
+	for _, it := range o.queue {
+		if it.st == nil {
+			rest = append(rest, it)
+			continue
+		}
+		o.back = append(o.back, it)
+		o.bytes -= it.size()
+	}
+	clear(o.queue[len(rest):])
+	o.queue = rest
+	wake(&o.space)
 }
 
 // add queues an item of n bytes, and reports whether the caller has become the
@@ -203,8 +224,8 @@ func (o *outbox) takeUnsent() []item {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	u := o.unsent
-	o.unsent = nil
+	u := append(o.unsent, o.back...)
+	o.unsent, o.back = nil, nil
 	return u
 }
 
@@ -460,6 +481,12 @@ func (c *Conn) Flush(ctx context.Context) error {
 	_, err := c.out.status()
 	return err
 }
+
+// Withdraw takes back the stanzas that wait to be written, and lets no more be
+// queued, because the peer has closed its side of the stream: who does that may
+// look at nothing that comes afterwards. Unsent returns them when the stream has
+// ended, which is for Fail to see to.
+func (c *Conn) Withdraw() { c.out.withdraw() }
 
 // Unsent returns the stanzas that were queued and not written whole when the
 // stream failed or was closed, in order, once; nothing while the stream works.

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -333,4 +335,55 @@ func BenchmarkSend(b *testing.B) {
 		tr.mu.Unlock()
 	}
 	<-c.out.drained()
+}
+
+// TestWithdraw: what waits behind a write is taken back, in order and once; what
+// is not a stanza is written all the same.
+func TestWithdraw(t *testing.T) {
+	near, far := net.Pipe()
+	cfg := Config{}.withDefaults()
+	c := newConn(NewTransport(near), &cfg, false)
+	c.opened = true
+	st := func(id string) *stanza.Stanza {
+		s, err := stanza.New(stanza.Header{Kind: stanza.KindMessage, ID: id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if err := c.TrySend(st("written")); err != nil { // the pipe blocks its writer
+		t.Fatal(err)
+	}
+	first := make([]byte, 1)
+	if _, err := io.ReadFull(far, first); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"a", "b"} {
+		if err := c.TrySend(st(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.TrySendRaw("<raw/>"); err != nil {
+		t.Fatal(err)
+	}
+	c.Withdraw()
+	if err := c.TrySend(st("late")); err != ErrClosed {
+		t.Errorf("a stanza that comes late: %v", err)
+	}
+	rest := make(chan string, 1)
+	go func() {
+		b, _ := io.ReadAll(far)
+		rest <- string(first) + string(b)
+	}()
+	c.Fail(io.EOF)
+	if got, want := <-rest, "<message id='written'/><raw/></stream:stream>"; got != want {
+		t.Errorf("written: %s, want %s", got, want)
+	}
+	var ids []string
+	for _, s := range c.Unsent() {
+		ids = append(ids, s.ID)
+	}
+	if !slices.Equal(ids, []string{"a", "b"}) || c.Unsent() != nil {
+		t.Errorf("taken back: %v", ids)
+	}
 }

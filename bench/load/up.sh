@@ -8,7 +8,7 @@ dir=${XL_RUN:-/tmp/xmppload-run}/load
 mkdir -p "$dir"
 rm -f "$dir/env" "$dir/out"
 (cd "$root" && go build -o "$dir/server" ./examples/server)
-args=(-data memory -listen 127.0.0.1:15222 -listen-tls 127.0.0.1:15223 -allow-plaintext -register -rate -1 -max-stanza -1)
+args=(-data memory -listen-s2s '' -listen 127.0.0.1:15222 -listen-tls 127.0.0.1:15223 -allow-plaintext -register -rate -1 -max-stanza -1)
 cert=${XL_RUN:-/tmp/xmppload-run}/cert
 [[ -s $cert/key.pem ]] && args+=(-cert "$cert/cert.pem" -key "$cert/key.pem")
 setsid "$dir/server" "${args[@]}" >"$dir/out" 2>/dev/null </dev/null &

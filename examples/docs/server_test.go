@@ -307,29 +307,21 @@ func TestServerServices(t *testing.T) {
 	})
 }
 
-// TestDocumentedLimits compares the table with the constants.
-func TestDocumentedLimits(t *testing.T) {
-	size := func(n int) string {
-		switch {
-		case n >= 1<<20 && n%(1<<20) == 0:
-			return fmt.Sprintf("%d MiB", n>>20)
-		case n >= 1<<10 && n%(1<<10) == 0:
-			return fmt.Sprintf("%d KiB", n>>10)
-		}
-		return fmt.Sprint(n)
+// size writes a number as the documents do.
+func size(n int) string {
+	switch {
+	case n >= 1<<20 && n%(1<<20) == 0:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n >= 1<<10 && n%(1<<10) == 0:
+		return fmt.Sprintf("%d KiB", n>>10)
 	}
-	want := map[string]string{
-		"MaxConns": size(server.DefaultMaxConns), "MaxResources": size(server.DefaultMaxResources),
-		"MaxTries": size(stream.DefaultMaxTries), "Rate": size(server.DefaultRate), "Burst": size(server.DefaultBurst),
-		"RequestTimeout":            server.DefaultRequestTimeout.String(),
-		"Stream.NegotiationTimeout": stream.DefaultNegotiationTimeout.String(),
-		"Stream.StanzaTimeout":      stream.DefaultStanzaTimeout.String(),
-		"Stream.WriteTimeout":       stream.DefaultWriteTimeout.String(),
-		"Stream.MaxStanza":          size(stream.DefaultMaxStanza),
-		"Stream.MaxUnauthenticated": size(stream.DefaultMaxUnauthenticated),
-		"Stream.MaxOutbox":          size(stream.DefaultMaxOutbox),
-	}
-	for _, row := range markdown.Tables(t, "docs/server.md", "setting", "default", "what it bounds") {
+	return fmt.Sprint(n)
+}
+
+// checkLimits compares the table of limits in a document with what it is to be.
+func checkLimits(t *testing.T, file string, want map[string]string) {
+	t.Helper()
+	for _, row := range markdown.Tables(t, file, "setting", "default", "what it bounds") {
 		name := strings.Trim(row[0], "`")
 		if def, ok := want[name]; !ok || row[1] != def {
 			t.Errorf("%s: %q, want %q", name, row[1], def)
@@ -339,4 +331,19 @@ func TestDocumentedLimits(t *testing.T) {
 	for name := range want {
 		t.Errorf("%s is missing in the table", name)
 	}
+}
+
+// TestDocumentedLimits compares the table with the constants.
+func TestDocumentedLimits(t *testing.T) {
+	checkLimits(t, "docs/server.md", map[string]string{
+		"MaxConns": size(server.DefaultMaxConns), "MaxResources": size(server.DefaultMaxResources),
+		"MaxTries": size(stream.DefaultMaxTries), "Rate": size(server.DefaultRate), "Burst": size(server.DefaultBurst),
+		"RequestTimeout":            server.DefaultRequestTimeout.String(),
+		"Stream.NegotiationTimeout": stream.DefaultNegotiationTimeout.String(),
+		"Stream.StanzaTimeout":      stream.DefaultStanzaTimeout.String(),
+		"Stream.WriteTimeout":       stream.DefaultWriteTimeout.String(),
+		"Stream.MaxStanza":          size(stream.DefaultMaxStanza),
+		"Stream.MaxUnauthenticated": size(stream.DefaultMaxUnauthenticated),
+		"Stream.MaxOutbox":          size(stream.DefaultMaxOutbox),
+	})
 }

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/etherx-go/xmpp/jid"
@@ -28,20 +27,21 @@ type options struct {
 	cert, key         string
 	maxStanza, rate   int
 
+	listenS2S              string // empty: no federation
+	s2sMap                 map[jid.JID]string
+	s2sCA, dns             string
+	dialback, s2sPlaintext bool
+
 	later map[string]string // flags of later versions that were set to something
 }
 
 // later are flags whose features this version does not have. They are refused
 // rather than ignored.
 var later = map[string]string{
-	"listen-s2s":       "federation",
 	"listen-component": "external components",
 	"listen-http":      "HTTP (WebSocket, BOSH, metrics)",
 	"admin":            "administration",
 	"component":        "external components",
-	"s2s-map":          "federation",
-	"s2s-ca":           "federation",
-	"dialback":         "federation",
 }
 
 // parse reads the flags and checks what can be checked before anything is
@@ -80,14 +80,15 @@ func (o *options) flagSet() *flag.FlagSet {
 	fs.StringVar(&o.cert, "cert", "", "certificate `file` (PEM); default: a self-signed one, made once, in the data folder")
 	fs.StringVar(&o.key, "key", "", "key `file` (PEM)")
 	fs.IntVar(&o.maxStanza, "max-stanza", 0, "largest stanza in `bytes`; 0: 256 KiB, -1: no limit")
-	fs.IntVar(&o.rate, "rate", 0, "`bytes` a second that a client may send; 0: 256 KiB, -1: no limit")
+	fs.IntVar(&o.rate, "rate", 0, "`bytes` a second that a client may send; 0: 256 KiB, -1: no limit, nor for servers")
+	fs.StringVar(&o.listenS2S, "listen-s2s", "127.0.0.1:5269", "`address` for other servers; empty: no federation")
+	fs.Func("s2s-map", "`domain=host:port` where the server of a domain is (repeatable; default: the DNS says it)", o.addPlace)
+	fs.StringVar(&o.s2sCA, "s2s-ca", "", "`file` (PEM) of the authorities that vouch for other servers; default: the system's")
+	fs.BoolVar(&o.dialback, "dialback", true, "believe the DNS about servers that have no such certificate")
+	fs.BoolVar(&o.s2sPlaintext, "s2s-plaintext", false, "talk with servers that have no TLS, on loopback only")
+	fs.Func("dns", "`host:port` of the DNS server to ask for other servers; default: the system's", o.setDNS)
 	for name, feature := range later {
-		usage := "not in this version: " + feature
-		if name == "dialback" {
-			fs.BoolFunc(name, usage, func(v string) error { return o.setLaterBool(name, v) })
-			continue
-		}
-		fs.Func(name, usage, func(v string) error { return o.setLater(name, v) })
+		fs.Func(name, "not in this version: "+feature, func(v string) error { return o.setLater(name, v) })
 	}
 	return fs
 }
@@ -98,14 +99,6 @@ func (o *options) setLater(name, v string) error {
 		o.later[name] = v
 	}
 	return nil
-}
-
-func (o *options) setLaterBool(name, v string) error {
-	on, err := strconv.ParseBool(v)
-	if !on {
-		v = ""
-	}
-	return errors.Join(err, o.setLater(name, v))
 }
 
 func (o *options) addDomain(v string) error {
@@ -145,6 +138,10 @@ func (o *options) check() error {
 		return errors.New("there is nothing to listen on: -listen and -listen-tls are empty")
 	case o.allowPlaintext && o.listen != "" && !isLoopback(o.listen):
 		return fmt.Errorf("-allow-plaintext is refused: %s is not a loopback address", o.listen)
+	case o.s2sPlaintext && !o.dialback:
+		return errors.New("-s2s-plaintext needs -dialback: without TLS there are no certificates")
+	case o.s2sPlaintext && o.listenS2S != "" && !isLoopback(o.listenS2S):
+		return fmt.Errorf("-s2s-plaintext is refused: %s is not a loopback address", o.listenS2S)
 	case o.maxStanza < -1, o.rate < -1:
 		return errors.New("-max-stanza and -rate are numbers of bytes, 0 for the default or -1 for no limit")
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/etherx-go/xmpp/examples/internal/markdown"
+	"github.com/etherx-go/xmpp/jid"
 )
 
 // defaults returns the options without any flag, changed by fn.
@@ -17,6 +18,7 @@ func defaults(fn func(*options)) *options {
 	o := &options{
 		domains: []string{"localhost"},
 		listen:  "127.0.0.1:5222", listenTLS: "127.0.0.1:5223",
+		listenS2S: "127.0.0.1:5269", dialback: true,
 		data:  "etherx-data",
 		later: map[string]string{},
 	}
@@ -56,9 +58,24 @@ func TestParse(t *testing.T) {
 		{"-max-stanza 65536", func(o *options) { o.maxStanza = 65536 }},
 		{"-max-stanza -1 -rate -1", func(o *options) { o.maxStanza, o.rate = -1, -1 }},
 		{"-rate 1000", func(o *options) { o.rate = 1000 }},
-		{"-listen-s2s '' -listen-component '' -listen-http ''", nil},
-		{"-dialback=false", nil},
-		{"-dialback -dialback=0", nil},
+		{"-listen-s2s ''", func(o *options) { o.listenS2S = "" }},
+		{"-listen-s2s :5269 -s2s-ca roots.pem", func(o *options) { o.listenS2S, o.s2sCA = ":5269", "roots.pem" }},
+		{"-s2s-map example.org=192.0.2.1:5269", func(o *options) {
+			o.s2sMap = map[jid.JID]string{jid.MustParse("example.org"): "192.0.2.1:5269"}
+		}},
+		{"-s2s-map Capulet.example=[::1]:15269 -s2s-map localhost=xmpp.example.net:1", func(o *options) {
+			o.s2sMap = map[jid.JID]string{
+				jid.MustParse("capulet.example"): "[::1]:15269", jid.MustParse("localhost"): "xmpp.example.net:1",
+			}
+		}},
+		{"-dialback", nil},
+		{"-dialback=false", func(o *options) { o.dialback = false }},
+		{"-s2s-plaintext", func(o *options) { o.s2sPlaintext = true }},
+		{"-s2s-plaintext -listen-s2s [::1]:5269", func(o *options) { o.s2sPlaintext, o.listenS2S = true, "[::1]:5269" }},
+		{"-s2s-plaintext -listen-s2s ''", func(o *options) { o.s2sPlaintext, o.listenS2S = true, "" }},
+		{"-dns 127.0.0.1:5353", func(o *options) { o.dns = "127.0.0.1:5353" }},
+		{"-dns 127.0.0.1:5353 -dns ''", nil},
+		{"-listen-component '' -listen-http ''", nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.args, func(t *testing.T) {
@@ -97,14 +114,20 @@ func TestParseErrors(t *testing.T) {
 		{"-max-stanza -2", "-max-stanza and -rate are numbers of bytes, 0 for the default or -1 for no limit"},
 		{"-rate -2", "-max-stanza and -rate are numbers of bytes, 0 for the default or -1 for no limit"},
 		{"-rate fast", `invalid value "fast" for flag -rate: parse error`},
-		{"-listen-s2s :5269", "-listen-s2s: federation is not in this version"},
 		{"-listen-component :5347", "-listen-component: external components is not in this version"},
 		{"-listen-http :5280", "-listen-http: HTTP (WebSocket, BOSH, metrics) is not in this version"},
 		{"-admin juliet@localhost", "-admin: administration is not in this version"},
 		{"-component bot=secret", "-component: external components is not in this version"},
-		{"-s2s-map example.org=192.0.2.1:5269", "-s2s-map: federation is not in this version"},
-		{"-s2s-ca roots.pem", "-s2s-ca: federation is not in this version"},
-		{"-dialback", "-dialback: federation is not in this version"},
+		{"-s2s-map example.org", `invalid value "example.org" for flag -s2s-map: want domain=host:port`},
+		{"-s2s-map =192.0.2.1:5269", `invalid value "=192.0.2.1:5269" for flag -s2s-map: want domain=host:port`},
+		{"-s2s-map a@example.org=192.0.2.1:5269", `invalid value "a@example.org=192.0.2.1:5269" for flag -s2s-map: want domain=host:port`},
+		{"-s2s-map example.org=192.0.2.1", `invalid value "example.org=192.0.2.1" for flag -s2s-map: want domain=host:port`},
+		{"-s2s-map example.org=:5269", `invalid value "example.org=:5269" for flag -s2s-map: want domain=host:port`},
+		{"-s2s-map example.org=192.0.2.1:0", `invalid value "example.org=192.0.2.1:0" for flag -s2s-map: want domain=host:port`},
+		{"-s2s-map a.example=h:1 -s2s-map A.example=h:2", `invalid value "A.example=h:2" for flag -s2s-map: a.example has a place already`},
+		{"-dns 127.0.0.1", `invalid value "127.0.0.1" for flag -dns: want host:port`},
+		{"-s2s-plaintext -dialback=false", "-s2s-plaintext needs -dialback: without TLS there are no certificates"},
+		{"-s2s-plaintext -listen-s2s :5269", "-s2s-plaintext is refused: :5269 is not a loopback address"},
 		{"-dialback=maybe", `invalid boolean value "maybe" for -dialback: *`},
 	}
 	for _, tt := range tests {
@@ -174,6 +197,8 @@ func TestDocumentedFlags(t *testing.T) {
 		switch want {
 		case "false":
 			want = "off"
+		case "true":
+			want = "on"
 		case "": // the flags that have a default of another kind
 			want = map[string]string{"-domain": "localhost", "-cert": "self-signed", "-key": "self-signed"}[name]
 		}

@@ -79,11 +79,11 @@ func serve(ctx context.Context, s *server.Server, o *options, log *slog.Logger, 
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer s.Close()
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	for _, l := range []struct {
 		name, addr string
 		serve      func(context.Context, net.Listener) error
-	}{{"STARTTLS", o.listen, s.Serve}, {"direct TLS", o.listenTLS, s.ServeTLS}} {
+	}{{"STARTTLS", o.listen, s.Serve}, {"direct TLS", o.listenTLS, s.ServeTLS}, {"servers", o.listenS2S, s.ServeS2S}} {
 		if l.addr == "" {
 			continue
 		}
@@ -118,6 +118,10 @@ func (o *options) config(st *stores) (server.Config, error) {
 	if err != nil {
 		return server.Config{}, err
 	}
+	fed, err := o.federation()
+	if err != nil {
+		return server.Config{}, err
+	}
 	cfg := server.Config{
 		Domains:        o.domains,
 		Accounts:       st.accounts,
@@ -127,6 +131,7 @@ func (o *options) config(st *stores) (server.Config, error) {
 		AllowPlaintext: o.allowPlaintext,
 		TLS:            &tls.Config{Certificates: []tls.Certificate{crt}},
 		Rate:           o.rate,
+		Federation:     fed,
 	}
 	cfg.Stream.MaxStanza = o.maxStanza
 	return cfg, nil

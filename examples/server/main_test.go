@@ -35,6 +35,7 @@ import (
 type ready struct {
 	t              *testing.T
 	starttls, tls  string // addresses, "" if there is none
+	s2s            string
 	stop           context.CancelFunc
 	stdout, stderr *buffer
 	done           chan error
@@ -58,16 +59,17 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-var listening = regexp.MustCompile(`msg=listening for="?(STARTTLS|direct TLS)"? addr=(\S+)`)
+var listening = regexp.MustCompile(`msg=listening for="?(STARTTLS|direct TLS|servers)"? addr=(\S+)`)
 
 // start runs the server with these flags, on ports that are free unless the
-// flags name some, and waits for its line.
+// flags name some, without federation unless they ask for it, and waits for its
+// line.
 func start(t *testing.T, flags ...string) *ready {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	pr, pw := io.Pipe()
 	r := &ready{t: t, stop: cancel, stdout: new(buffer), stderr: new(buffer), done: make(chan error, 1)}
-	args := append([]string{"-listen", "127.0.0.1:0", "-listen-tls", "127.0.0.1:0"}, flags...)
+	args := append([]string{"-listen", "127.0.0.1:0", "-listen-tls", "127.0.0.1:0", "-listen-s2s", ""}, flags...)
 	go func() {
 		r.done <- run(ctx, args, io.MultiWriter(r.stdout, pw), r.stderr)
 		pw.Close()
@@ -86,9 +88,12 @@ func start(t *testing.T, flags ...string) *ready {
 		<-drained
 	})
 	for _, m := range listening.FindAllStringSubmatch(r.stderr.String(), -1) {
-		if m[1] == "STARTTLS" {
+		switch m[1] {
+		case "STARTTLS":
 			r.starttls = m[2]
-		} else {
+		case "servers":
+			r.s2s = m[2]
+		default:
 			r.tls = m[2]
 		}
 	}
@@ -297,8 +302,8 @@ func TestRunOptions(t *testing.T) {
 		}
 	})
 	t.Run("-listen ''", func(t *testing.T) {
-		if r := start(t, "-listen", "", "-data", "memory"); r.starttls != "" || r.tls == "" {
-			t.Errorf("listens on %q and %q", r.starttls, r.tls)
+		if r := start(t, "-listen", "", "-data", "memory"); r.starttls != "" || r.tls == "" || r.s2s != "" {
+			t.Errorf("listens on %q, %q and %q", r.starttls, r.tls, r.s2s)
 		}
 	})
 	t.Run("-max-stanza", func(t *testing.T) {
@@ -316,13 +321,19 @@ func TestRunOptions(t *testing.T) {
 		}
 	})
 	t.Run("-rate", func(t *testing.T) {
-		var o options
-		if err := o.flagSet().Parse([]string{"-rate", "1000"}); err != nil {
-			t.Fatal(err)
-		}
-		o.domains, o.data = []string{"localhost"}, "memory"
-		if cfg, err := o.config(new(stores)); err != nil || cfg.Rate != 1000 {
-			t.Errorf("rate %d, %v", cfg.Rate, err)
+		for _, tt := range []struct {
+			rate            string
+			client, servers int
+		}{{"1000", 1000, 0}, {"0", 0, 0}, {"-1", -1, -1}} {
+			var o options
+			if err := o.flagSet().Parse([]string{"-rate", tt.rate}); err != nil {
+				t.Fatal(err)
+			}
+			o.domains, o.data = []string{"localhost"}, "memory"
+			cfg, err := o.config(new(stores))
+			if err != nil || cfg.Rate != tt.client || cfg.Federation.Rate != tt.servers {
+				t.Errorf("-rate %s: %d, for servers %d, %v", tt.rate, cfg.Rate, cfg.Federation.Rate, err)
+			}
 		}
 	})
 }
@@ -380,7 +391,7 @@ func makeAccount(t *testing.T, addr, user, password string) {
 func fails(t *testing.T, flags ...string) error {
 	t.Helper()
 	stdout := new(buffer)
-	args := append([]string{"-listen", "127.0.0.1:0", "-listen-tls", "127.0.0.1:0"}, flags...)
+	args := append([]string{"-listen", "127.0.0.1:0", "-listen-tls", "127.0.0.1:0", "-listen-s2s", ""}, flags...)
 	err := run(t.Context(), args, stdout, t.Output())
 	if err == nil {
 		t.Fatal("it runs")
@@ -411,13 +422,16 @@ func TestRunFails(t *testing.T) {
 	}{
 		{"taken port", []string{"-data", "memory", "-listen", taken.Addr().String()}, "listen tcp " + taken.Addr().String() + ": "},
 		{"taken port for TLS", []string{"-data", "memory", "-listen-tls", taken.Addr().String()}, "listen tcp " + taken.Addr().String() + ": "},
+		{"taken port for servers", []string{"-data", "memory", "-listen-s2s", taken.Addr().String()}, "listen tcp " + taken.Addr().String() + ": "},
+		{"no authorities", []string{"-data", "memory", "-listen-s2s", "127.0.0.1:0", "-s2s-ca", file + "2"}, "-s2s-ca: open " + file + "2: no such file"},
+		{"bad authorities", []string{"-data", "memory", "-listen-s2s", "127.0.0.1:0", "-s2s-ca", file}, "-s2s-ca: there is no certificate in " + file},
 		{"bad address", []string{"-data", "memory", "-listen", "nowhere"}, "listen tcp: address nowhere: missing port"},
 		{"data is a file", []string{"-data", file}, file},
 		{"no certificate", []string{"-cert", file + "2", "-key", file}, "no such file"},
 		{"bad certificate", []string{"-cert", file, "-key", file}, "failed to find any PEM data"},
 		{"bad user", []string{"-data", "memory", "-user", "a b:secret"}, "-user a b: "},
 		{"bad password", []string{"-data", "memory", "-user", "juliet:\x01"}, "-user juliet: sasl: unusable user name or password"},
-		{"later flag", []string{"-data", "memory", "-listen-s2s", ":5269"}, "-listen-s2s: federation is not in this version"},
+		{"later flag", []string{"-data", "memory", "-admin", "juliet@localhost"}, "-admin: administration is not in this version"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -440,7 +454,7 @@ func TestMain(m *testing.M) {
 
 // command is the server as a process of its own.
 func command(t *testing.T, flags ...string) *exec.Cmd {
-	cmd := exec.CommandContext(t.Context(), os.Args[0], append([]string{"-listen", "127.0.0.1:0", "-listen-tls", ""}, flags...)...)
+	cmd := exec.CommandContext(t.Context(), os.Args[0], append([]string{"-listen", "127.0.0.1:0", "-listen-tls", "", "-listen-s2s", ""}, flags...)...)
 	cmd.Env = append(os.Environ(), "ETHERX_EXAMPLE_MAIN=1")
 	return cmd
 }

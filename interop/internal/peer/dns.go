@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,7 +33,7 @@ type DNS struct {
 
 	mu    sync.Mutex
 	zones map[string]zone // by domain
-	asked []string
+	asked map[string][]string
 }
 
 // zone is what is known of a domain.
@@ -43,13 +42,13 @@ type zone struct {
 	none   bool     // there is the target "." for both services
 	tcp    []uint16 // ports of xmpp-server
 	tls    []uint16 // ports of xmpps-server
-	hosts  []netip.Addr
+	host   bool     // it is this machine
 }
 
 // NewDNS starts a name server, which ends with the test.
 func NewDNS(t testing.TB) *DNS {
 	t.Helper()
-	d := &DNS{Addr: freePort(t), zones: map[string]zone{}}
+	d := &DNS{Addr: freePort(t), zones: map[string]zone{}, asked: map[string][]string{}}
 	packets, err := net.ListenPacket("udp", d.Addr)
 	if err != nil {
 		t.Fatal(err)
@@ -83,22 +82,11 @@ func (d *DNS) ServeTLS(domain string, addrs ...string) {
 	d.set(domain, zone{tls: portNumbers(addrs)})
 }
 
-// Host says that the domain has addresses and no services.
-func (d *DNS) Host(domain string, addrs ...netip.Addr) { d.set(domain, zone{hosts: addrs}) }
-
 // None says that there is decidedly no server (RFC 2782: the target ".").
 func (d *DNS) None(domain string) { d.set(domain, zone{none: true}) }
 
 // Silence leaves every question about the domain without an answer.
 func (d *DNS) Silence(domain string) { d.set(domain, zone{silent: true}) }
-
-// Forget makes the domain unknown.
-func (d *DNS) Forget(domain string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.zones, domain)
-	delete(d.zones, "conference."+domain)
-}
 
 func (d *DNS) set(domain string, z zone) {
 	d.mu.Lock()
@@ -107,26 +95,12 @@ func (d *DNS) set(domain string, z zone) {
 	d.zones["conference."+domain] = z
 }
 
-// Asked returns how often the domain's services have been asked for, and takes
-// back none of it.
-func (d *DNS) Asked(domain string) int {
+// Asked returns the types of the records that it has been asked for about the
+// domain and its services, in order.
+func (d *DNS) Asked(domain string) []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	n := 0
-	for _, q := range d.asked {
-		if strings.HasSuffix(q, " "+domain+".") || strings.HasSuffix(q, "."+domain+".") {
-			n++
-		}
-	}
-	return n
-}
-
-// Questions returns the questions so far, such as "SRV
-// _xmpp-server._tcp.etherx.test.".
-func (d *DNS) Questions() []string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Clone(d.asked)
+	return slices.Clone(d.asked[domain])
 }
 
 // ServeDNS answers a query.
@@ -146,14 +120,15 @@ func (d *DNS) answer(query *dns.Msg) (answer *dns.Msg, silent bool) {
 	defer d.mu.Unlock()
 	q := query.Question[0]
 	name := strings.ToLower(q.Name)
-	d.asked = append(d.asked, dns.TypeToString[q.Qtype]+" "+name)
 	answer = new(dns.Msg)
 	answer.SetReply(query)
 	answer.Authoritative, answer.RecursionAvailable = true, true
 	host := strings.TrimPrefix(strings.TrimPrefix(name, serviceTCP), serviceTLS)
-	z, known := d.zones[strings.TrimSuffix(host, ".")]
+	domain := strings.TrimSuffix(host, ".")
+	d.asked[domain] = append(d.asked[domain], dns.TypeToString[q.Qtype])
+	z, known := d.zones[domain]
 	if name == targetHost {
-		z, known = zone{hosts: []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}}, true
+		z, known = zone{host: true}, true
 	}
 	if z.silent {
 		return nil, true
@@ -187,18 +162,8 @@ func (z zone) records(name string, kind uint16) []dns.RR {
 		for i, port := range ports {
 			records = append(records, &dns.SRV{Hdr: header, Priority: uint16(i), Port: port, Target: targetHost})
 		}
-	case kind == dns.TypeA && !service:
-		for _, addr := range z.hosts {
-			if addr.Is4() {
-				records = append(records, &dns.A{Hdr: header, A: addr.AsSlice()})
-			}
-		}
-	case kind == dns.TypeAAAA && !service:
-		for _, addr := range z.hosts {
-			if addr.Is6() {
-				records = append(records, &dns.AAAA{Hdr: header, AAAA: addr.AsSlice()})
-			}
-		}
+	case kind == dns.TypeA && z.host:
+		records = append(records, &dns.A{Hdr: header, A: net.IPv4(127, 0, 0, 1)})
 	}
 	return records
 }

@@ -108,18 +108,21 @@ func (c Ejabberd) config(s *Server, cert Certificate) string {
 	if c.ClientCertificates {
 		verify = "true"
 	}
-	s2s, listener, modules := "s2s_access: none\n", "", ""
+	s2s, listener, modules, level := "s2s_access: none\n", "", "", "debug"
 	if c.S2S != nil {
+		// How streams were authenticated must be in the log. From the level of
+		// streams' contents on there is so much in it that it drops records.
+		level = "info"
 		s2s, listener, modules = c.S2S.ejabberd(s)
 	}
 	return strings.NewReplacer(
-		"@S2S@", s2s, "@LISTENER@", listener, "@MODULES@", modules,
+		"@S2S@", s2s, "@LISTENER@", listener, "@MODULES@", modules, "@LEVEL@", level,
 		"@PORT@", portOf(s.Addr), "@TLSPORT@", portOf(s.TLSAddr), "@DOMAIN@", s.Domain, "@ANON@", AnonymousDomain,
 		"@CERT@", cert.Both, "@CA@", s.CA.File, "@FORMAT@", format, "@OPTIONS@", options, "@VERIFY@", verify,
 	).Replace(ejabberdConfig)
 }
 
-const ejabberdConfig = `loglevel: debug
+const ejabberdConfig = `loglevel: @LEVEL@
 hosts:
   - "@DOMAIN@"
   - "@ANON@"
@@ -184,6 +187,7 @@ s2s_dns_timeout: 3
 s2s_dns_retries: 1
 s2s_max_retry_delay: 1
 outgoing_s2s_timeout: 5
+negotiation_timeout: 8
 `
 	modules = "  mod_muc:\n    host: " + srv.Rooms() + "\n    access: all\n    access_create: all\n"
 	dialback := "  mod_s2s_dialback: {}\n"
@@ -198,5 +202,8 @@ outgoing_s2s_timeout: 5
 		options += "s2s_use_starttls: required\n"
 	}
 	listener = "  -\n    port: " + portOf(srv.S2SAddr) + "\n    ip: \"127.0.0.1\"\n    module: ejabberd_s2s_in\n"
+	if s.Direct {
+		listener += "    tls: true\n"
+	}
 	return options, listener, modules
 }

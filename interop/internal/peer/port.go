@@ -44,6 +44,10 @@ func freePort(t testing.TB) string {
 	return ""
 }
 
+// FreePort returns a loopback address that nothing listens on and that no other
+// peer of this process was given.
+func FreePort(t testing.TB) string { return freePort(t) }
+
 // portOf returns the port of an address that freePort returned.
 func portOf(addr string) string {
 	_, port, err := net.SplitHostPort(addr)

@@ -80,16 +80,23 @@ func (s *S2S) prosody(srv *Server) (modules, options, rooms string) {
 		modules = strings.Replace(modules, `"dialback", `, "", 1)
 		options = "s2s_require_encryption = true\ns2s_secure_auth = true\n"
 	}
+	ports := "s2s_ports = { " + portOf(srv.S2SAddr) + " }"
+	if s.Direct {
+		ports = "s2s_ports = {}\ns2s_direct_tls_ports = { " + portOf(srv.S2SAddr) + " }"
+	}
 	replacer := strings.NewReplacer(
-		"@S2SPORT@", portOf(srv.S2SAddr), "@CA@", srv.CA.File, "@DNSPORT@", portOf(s.DNS.Addr), "@ROOMS@", srv.Rooms(),
+		"@PORTS@", ports, "@CA@", srv.CA.File, "@DNSPORT@", portOf(s.DNS.Addr), "@ROOMS@", srv.Rooms(),
 	)
 	return modules, options + replacer.Replace(prosodyS2S), replacer.Replace(prosodyRooms)
 }
 
 const prosodyS2S = `modules_disabled = { "limits" }
 s2s_interfaces = { "127.0.0.1" }
-s2s_ports = { @S2SPORT@ }
+s2s_direct_tls_interfaces = { "127.0.0.1" }
+@PORTS@
 s2s_ssl = { cafile = "@CA@" }
+s2s_direct_tls_ssl = { cafile = "@CA@" }
+s2s_timeout = 8
 use_ipv6 = false
 unbound = { resolvconf = false, hoststxt = false, forward = { "127.0.0.1@@DNSPORT@" } }
 `

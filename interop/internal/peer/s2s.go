@@ -24,6 +24,9 @@ type S2S struct {
 	// Domain is the domain of its accounts; rooms are on "conference." before it.
 	Domain string
 	Trust  Trust
+	// Direct has it take streams under TLS from the first byte (XEP-0368), in the
+	// place of STARTTLS, and the DNS say so.
+	Direct bool
 	// DNS is where it finds the others, and they find it.
 	DNS *DNS
 	// CA is the authority that all trust with [External], nil otherwise.
@@ -34,7 +37,7 @@ type S2S struct {
 // of s, and its certificate. A nil s makes one that does not federate.
 func (s *S2S) server(t testing.TB, name string) (*Server, Certificate) {
 	t.Helper()
-	srv := &Server{Name: name, Domain: "localhost", Addr: freePort(t), TLSAddr: freePort(t)}
+	srv := &Server{owner: t, Name: name, Domain: "localhost", Addr: freePort(t), TLSAddr: freePort(t)}
 	if s == nil {
 		srv.CA = NewCA(t)
 		return srv, srv.CA.Server(t, srv.Domain, AnonymousDomain)
@@ -43,6 +46,11 @@ func (s *S2S) server(t testing.TB, name string) (*Server, Certificate) {
 	if srv.CA == nil {
 		srv.CA = NewCA(t)
 	}
-	s.DNS.Serve(srv.Domain, srv.S2SAddr)
-	return srv, srv.CA.Server(t, srv.Domain, srv.Rooms())
+	if s.Direct {
+		s.DNS.ServeTLS(srv.Domain, srv.S2SAddr)
+	} else {
+		s.DNS.Serve(srv.Domain, srv.S2SAddr)
+	}
+	// Version 1.8.3 of slixmpp checks for the name of the machine it connects to.
+	return srv, srv.CA.Server(t, srv.Domain, srv.Rooms(), "localhost")
 }

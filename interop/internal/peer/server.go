@@ -32,6 +32,8 @@ type Server struct {
 	// CA signed the server's certificate.
 	CA *CA
 
+	// owner is the test that it ends with, also when another restarted it.
+	owner    testing.TB
 	command  command
 	added    func(Account)      // nil, or told of new accounts
 	onDisk   func(Account) bool // nil, or says whether an account outlives a crash
@@ -44,7 +46,7 @@ type Server struct {
 // run starts the server and returns when both listeners serve streams.
 func (s *Server) run(t testing.TB) {
 	t.Helper()
-	s.process = start(t, s.command, s.log)
+	s.process = start(s.owner, s.command, s.log)
 	ready := s.announce
 	if ready == nil {
 		ready = func() error { return s.answers(t.Context()) }

@@ -1,0 +1,4 @@
+package openpgp
+
+// GenerateAt makes a key at a moment.
+var GenerateAt = generate

@@ -1,0 +1,129 @@
+package openpgp_test
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	pgp "github.com/ProtonMail/go-crypto/openpgp/v2"
+
+	"github.com/etherx-go/xmpp/openpgp"
+	"github.com/etherx-go/xmpp/openpgp/internal/opgptest"
+)
+
+// entity is a key as the OpenPGP library has it, to make messages that no Keyring
+// makes.
+func entity(t *testing.T, k *openpgp.Key) *pgp.Entity {
+	t.Helper()
+	list, err := pgp.ReadKeyRing(bytes.NewReader(k.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list[0]
+}
+
+// sealedBy makes a message to a key that it has signed n times.
+func sealedBy(t *testing.T, n int, k *openpgp.Key) []byte {
+	t.Helper()
+	e := entity(t, k)
+	var signers []*pgp.Entity
+	for range n {
+		signers = append(signers, e)
+	}
+	c := &packet.Config{Time: func() time.Time { return opgptest.At }}
+	var out bytes.Buffer
+	w, err := pgp.Encrypt(&out, []*pgp.Entity{e}, nil, signers, nil, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(status); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// Before 2000 messages were encrypted without integrity protection: they are read
+// by option only.
+func TestUnprotected(t *testing.T) {
+	juliet := opgptest.Key(t, "juliet")
+	e := entity(t, juliet)
+	key, ok := e.EncryptionKey(opgptest.At, nil)
+	if !ok {
+		t.Fatal("no key")
+	}
+	session := sha256.Sum256([]byte("session"))
+	var message bytes.Buffer
+	if err := packet.SerializeEncryptedKey(&message, key.PublicKey, packet.CipherAES256, session[:], nil); err != nil {
+		t.Fatal(err)
+	}
+	var literal bytes.Buffer
+	w, err := packet.SerializeLiteral(nopCloser{&literal}, true, "", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(status); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	block, err := aes.NewCipher(session[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	iv := make([]byte, block.BlockSize())
+	if _, err := rand.Read(iv); err != nil {
+		t.Fatal(err)
+	}
+	stream, prefix := packet.NewOCFBEncrypter(block, iv, packet.OCFBResync)
+	body := append(prefix, make([]byte, literal.Len())...)
+	stream.XORKeyStream(body[len(prefix):], literal.Bytes())
+	message.Write([]byte{0xc0 | 9, byte(len(body))}) // Symmetrically Encrypted Data
+	message.Write(body)
+
+	ring := opgptest.Ring(t, "juliet")
+	if o, err := ring.Open(t.Context(), message.Bytes(), nil, time.Time{}); !errors.Is(err, openpgp.ErrMalformed) {
+		t.Errorf("without the option: %+v, %v", o, err)
+	}
+	ring.Unprotected = true
+	o, err := ring.Open(t.Context(), message.Bytes(), nil, time.Time{})
+	if err != nil || string(o.Plain) != string(status) || !o.Encrypted {
+		t.Errorf("with the option: %+v, %v", o, err)
+	}
+}
+
+type nopCloser struct{ *bytes.Buffer }
+
+func (nopCloser) Close() error { return nil }
+
+// A message to many who are not told costs a try each: their number is bounded
+// before the first.
+func TestManyRecipients(t *testing.T) {
+	message := opgptest.Data(t, "body-hidden.asc")
+	r := packet.NewOpaqueReader(bytes.NewReader(message))
+	p, err := r.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var session bytes.Buffer
+	if err := p.Serialize(&session); err != nil {
+		t.Fatal(err)
+	}
+	many := append(bytes.Repeat(session.Bytes(), 256), message...)
+	ring := opgptest.Ring(t, "juliet")
+	if _, err := ring.Open(t.Context(), many, nil, time.Time{}); !errors.Is(err, openpgp.ErrTooLarge) {
+		t.Errorf("got %v", err)
+	}
+	few := append(bytes.Repeat(session.Bytes(), 3), message...)
+	if o, err := ring.Open(t.Context(), few, nil, time.Time{}); err != nil || string(o.Plain) != "O Romeo, Romeo!" {
+		t.Errorf("got %+v, %v", o, err)
+	}
+}
