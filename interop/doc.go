@@ -1,6 +1,7 @@
 // Package interop is the suite that runs Etherx against software that others
-// wrote: its client against Prosody and ejabberd, and slixmpp, profanity and
-// go-sendxmpp against its server. It has tests only.
+// wrote: its client against Prosody and ejabberd, slixmpp, profanity and
+// go-sendxmpp against its server, and its server and theirs against each other.
+// It has tests only.
 //
 // The tests need Debian's packages of those programs, which install.sh beside
 // this file installs, and so they are behind a build tag:
@@ -9,6 +10,7 @@
 //	go test -tags interop ./...
 //
 // Without the tag nothing here needs more than Go. Everything listens on
-// loopback, on ports that are free, keeps its data in the test's temporary
-// directory, and ends with the test, also when the test process is killed.
+// loopback, on ports that are free, finds other servers by a name server in the
+// test, keeps its data in the test's temporary directory, and ends with the test,
+// also when the test process is killed.
 package interop

@@ -116,6 +116,7 @@ func newKey(e *pgp.Entity) (*Key, error) {
 			return nil, wrap(err, ErrMalformed)
 		}
 		k.data, k.locked, k.pool = buf.Bytes(), isLocked(e), new(sync.Pool)
+		k.give(e)
 	}
 	return k, nil
 }

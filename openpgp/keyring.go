@@ -219,7 +219,7 @@ func (k *Keyring) Open(_ context.Context, message []byte, from []*Key, at time.T
 	if err != nil {
 		err = wrap(err, ErrMalformed)
 		if errors.Is(err, ErrNoKey) && slices.ContainsFunc(k.Own, (*Key).IsLocked) {
-			err = ErrLocked
+			err = fmt.Errorf("%w, unless it is one that is locked: %w", ErrNoKey, ErrLocked)
 		}
 		return nil, err
 	}

@@ -252,7 +252,7 @@ func TestSealOpen(t *testing.T) {
 			}
 			ring := opgptest.Ring(t)
 			if tt.own != "nobody" {
-				ring = opgptest.Ring(t, "nurse", tt.own)
+				ring = opgptest.Ring(t, "mercutio", tt.own)
 			}
 			ring.Weak = true
 			o, err := ring.Open(t.Context(), message, []*openpgp.Key{juliet}, time.Time{})

@@ -127,3 +127,36 @@ func TestManyRecipients(t *testing.T) {
 		t.Errorf("got %+v, %v", o, err)
 	}
 }
+
+// A subkey for signatures may expire before the key does.
+func TestSigningSubkey(t *testing.T) {
+	c := &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, Time: func() time.Time { return opgptest.At }}
+	e, err := pgp.NewEntity("xmpp:juliet@example.org", "", "", c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.KeyLifetimeSecs = 24 * 60 * 60
+	if err := e.AddSigningSubkey(c); err != nil {
+		t.Fatal(err)
+	}
+	var buf bytes.Buffer
+	if err := e.SerializePrivate(&buf, c); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := openpgp.ReadKeys(&buf, openpgp.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring := opgptest.Ring(t)
+	ring.Own = keys
+	sig, err := ring.Sign(t.Context(), status)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for after, want := range map[time.Duration]error{time.Hour: nil, 25 * time.Hour: openpgp.ErrKeyExpired} {
+		got, err := ring.Verify(t.Context(), status, sig, ring.Keys(), opgptest.At.Add(after))
+		if !errors.Is(err, want) || (err == nil) != (want == nil) {
+			t.Errorf("after %v: %v, %v, want %v", after, got, err, want)
+		}
+	}
+}

@@ -200,6 +200,7 @@ func TestFaultShutdown(t *testing.T) {
 				if err := a.Shutdown(ctx); err != nil {
 					t.Errorf("Shutdown: %v after %v", err, time.Since(start))
 				}
+				synctest.Wait() // the handlers of b and c
 				allHeard(juliet, romeo)
 				allHeard(nurse, tybalt)
 				synctest.Wait()
@@ -239,7 +240,7 @@ func TestFaultCloseAtAnyStage(t *testing.T) {
 	for i, way := range ways {
 		for _, shutdown := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, shutdown %v", way.name, shutdown), func(t *testing.T) {
-				marks := exchange{way: i, cutAt: -1}.run(t)
+				marks := (&exchange{way: i, cutAt: -1}).run(t)
 				step := 1
 				if testing.Short() || poolLoss > 0 { // the race detector
 					step = 5

@@ -147,17 +147,17 @@ func TestFaultSilence(t *testing.T) {
 		{"says nothing", nil, func(s *stub) *raw { return newRaw(s.t, <-s.calls) }},
 		{"stops in the header", nil, func(s *stub) *raw {
 			r := newRaw(s.t, <-s.calls)
-			r.send(stubHeader[:50])
+			r.send("%s", stubHeader[:50])
 			return r
 		}},
 		{"no features", nil, func(s *stub) *raw {
 			r := newRaw(s.t, <-s.calls)
-			r.send(stubHeader)
+			r.send("%s", stubHeader)
 			return r
 		}},
 		{"stops in the features", nil, func(s *stub) *raw {
 			r := newRaw(s.t, <-s.calls)
-			r.send(stubHeader + "<stream:features><starttls")
+			r.send("%s", stubHeader+"<stream:features><starttls")
 			return r
 		}},
 		{"does not proceed", nil, func(s *stub) *raw { return newRaw(s.t, s.startTLS()) }},
@@ -193,7 +193,7 @@ func TestFaultSilence(t *testing.T) {
 		{"no answer to the key", believing, func(s *stub) *raw { return s.plain(stubDialback) }},
 		{"no features for dialback", believing, func(s *stub) *raw {
 			r := newRaw(s.t, <-s.calls)
-			r.send(stubHeader)
+			r.send("%s", stubHeader)
 			return r
 		}},
 	} {

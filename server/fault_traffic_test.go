@@ -78,7 +78,7 @@ func (c *crowd) pairs(fn func(side int, from, to *person)) {
 func TestFaultBothAtOnce(t *testing.T) {
 	for i, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
-			seeds(t, 16, func(t *testing.T, r *rand.Rand) {
+			seeds(t, 10, func(t *testing.T, r *rand.Rand) {
 				n := newQuickNetwork(t)
 				n.plant(nil)
 				change := func(c *server.Config) {
@@ -100,7 +100,7 @@ func TestFaultBothAtOnce(t *testing.T) {
 func TestFaultCutInTraffic(t *testing.T) {
 	for i, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
-			seeds(t, 16, func(t *testing.T, r *rand.Rand) {
+			seeds(t, 8, func(t *testing.T, r *rand.Rand) {
 				n := newQuickNetwork(t)
 				var ledgers [2]ledger
 				least := 20_000 // enough for the streams to come up
@@ -136,7 +136,7 @@ func TestFaultCutInTraffic(t *testing.T) {
 func TestFaultRestart(t *testing.T) {
 	for i, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
-			seeds(t, 10, func(t *testing.T, r *rand.Rand) {
+			seeds(t, 5, func(t *testing.T, r *rand.Rand) {
 				n := newQuickNetwork(t)
 				cs := n.plant(nil)
 				var l ledger
@@ -191,7 +191,7 @@ func TestFaultRestart(t *testing.T) {
 func TestFaultClosedInOrder(t *testing.T) {
 	for i, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
-			seeds(t, 10, func(t *testing.T, r *rand.Rand) {
+			seeds(t, 6, func(t *testing.T, r *rand.Rand) {
 				n := newQuickNetwork(t)
 				n.plant(nil)
 				a := n.add("a.example", func(c *server.Config) { goWay(i, c) })
@@ -321,7 +321,7 @@ func TestFaultLaneChanges(t *testing.T) {
 			continue // there is no other one
 		}
 		t.Run(way.name, func(t *testing.T) {
-			seeds(t, 16, func(t *testing.T, r *rand.Rand) {
+			seeds(t, 10, func(t *testing.T, r *rand.Rand) {
 				n := newQuickNetwork(t)
 				cs := n.plant(func(_ int, _ dialback.Pair, c *cable) { c.flows[0].room, c.flows[1].room = 3000, 3000 })
 				var ledgers [2]ledger
@@ -339,7 +339,7 @@ func TestFaultLaneChanges(t *testing.T) {
 				broken := cs.list()[r.IntN(len(cs.list()))]
 				broken.set(func() { broken.flows[0].frozen, broken.flows[1].frozen = true, true })
 				var wg sync.WaitGroup
-				wg.Go(func() { c.talk(r, 60, 0) })
+				wg.Go(func() { c.talk(r, 30, 0) })
 				time.Sleep(time.Duration(1+r.IntN(900)) * time.Millisecond)
 				broken.cut()
 				wg.Wait()

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"regexp"
 	"sync"
 	"syscall"
 	"testing"
@@ -142,15 +143,6 @@ func (c *cable) die() {
 // or in both.
 func (c *cable) swallow(fromCaller, fromCalled bool) {
 	c.set(func() { c.flows[0].swallow, c.flows[1].swallow = fromCaller, fromCalled })
-}
-
-// lost returns what was written and never read in a direction: 0 is from who
-// calls. It is for flows that are kept.
-func (c *cable) lost(from int) string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	f := &c.flows[from]
-	return string(f.log[f.read:])
 }
 
 func errReset(op string) error { return &net.OpError{Op: op, Net: "cable", Err: syscall.ECONNRESET} }
@@ -354,6 +346,27 @@ func (cs *cables) list() []*cable {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	return append([]*cable(nil), cs.all...)
+}
+
+var messageSeen = regexp.MustCompile(`<message [^>]*id=['"]([a-z]+-\d+)['"].*?</message>`)
+
+// lost returns the ids of messages that were written whole and not read whole, for
+// flows that are kept.
+func (cs *cables) lost() map[string]bool {
+	lost := make(map[string]bool)
+	for _, c := range cs.list() {
+		c.mu.Lock()
+		for i := range c.flows {
+			f := &c.flows[i]
+			for _, m := range messageSeen.FindAllSubmatchIndex(f.log, -1) {
+				if m[1] > f.read {
+					lost[string(f.log[m[2]:m[3]])] = true
+				}
+			}
+		}
+		c.mu.Unlock()
+	}
+	return lost
 }
 
 // TestCable: the cable of these tests behaves as a connection.

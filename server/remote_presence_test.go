@@ -243,7 +243,7 @@ func TestRemoteBroadcast(t *testing.T) {
 func TestRemoteDirectedPresence(t *testing.T) {
 	for _, to := range []string{"juliet@b.example", "juliet@b.example/balcony"} {
 		toBare := !strings.Contains(to, "/")
-		inWorld(t, "IM-5-1 R3921-5.1.4-2 to a stranger at "+to, func(w *world) {
+		inWorld(t, "IM-5-1 R3921-5.1.4-2 R3921-11.1-6 to a stranger at "+to, func(w *world) {
 			romeo, juliet := w.couple(stNone)
 			second := w.login(julietB + "/second")
 			w.settle(romeo, juliet)

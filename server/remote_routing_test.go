@@ -198,7 +198,7 @@ func TestRemoteMessages(t *testing.T) {
 			w.t.Errorf("got %s, want %s", got, want)
 		}
 	})
-	inWorld(t, "CORE-6.2.2-4 GUIDE-11-message-1 from is stamped, whatever the client writes", func(w *world) {
+	inWorld(t, "CORE-6.2.2-4 CORE-6.2.2-3 from is stamped, whatever the client writes", func(w *world) {
 		romeo, juliet := w.couple(stNone)
 		romeo.send("<message to='juliet@b.example/balcony' from='juliet@a.example/x'><body>1</body></message>" +
 			"<message to='juliet@b.example/balcony' from='juliet@b.example/balcony'><body>2</body></message>")

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/xml"
 	"fmt"
-	"math/big"
 	"strings"
 	"time"
 
@@ -20,11 +19,8 @@ const (
 	Feature = "urn:xmpp:openpgp:im:0"
 )
 
-// Bounds of what is read.
-const (
-	maxTo   = 1000 // addresses in a content
-	maxRPad = 256  // characters of padding that are written, at most
-)
+// maxTo bounds the addresses in a content that is read.
+const maxTo = 1000
 
 // Kind says how a content is protected: it is the name of its element.
 type Kind string
@@ -56,17 +52,15 @@ type Content struct {
 	Payload []any
 }
 
-// Pad returns padding for a content: up to 256 random characters.
-func Pad() (string, error) {
-	n, err := rand.Int(rand.Reader, big.NewInt(maxRPad+1))
-	if err != nil {
-		return "", fmt.Errorf("ox: padding: %w", err)
-	}
+// Pad returns padding for a content: up to 255 random characters.
+func Pad() string {
+	var n [1]byte
+	_, _ = rand.Read(n[:]) // never fails
 	var b strings.Builder
-	for b.Len() < int(n.Int64()) {
+	for b.Len() < int(n[0]) {
 		b.WriteString(rand.Text())
 	}
-	return b.String()[:n.Int64()], nil
+	return b.String()[:n[0]]
 }
 
 // XMLName returns the element's name; for the zero Content the local part is

@@ -97,11 +97,7 @@ func SealContent(ctx context.Context, engine openpgp.Engine, c Content, to []*op
 		c.Time = time.Now()
 	}
 	if c.Pad == "" && c.Kind != Sign {
-		pad, err := Pad()
-		if err != nil {
-			return nil, err
-		}
-		c.Pad = pad
+		c.Pad = Pad()
 	}
 	plain, err := c.AppendXML(nil)
 	if err != nil {

@@ -182,7 +182,7 @@ modules:
 // federates.
 func (s *S2S) ejabberd(srv *Server) (options, listener, modules string) {
 	options = `s2s_access: all
-s2s_cafile: "` + srv.CA.File + `"
+s2s_cafile: "` + s.roots(srv) + `"
 s2s_dns_timeout: 3
 s2s_dns_retries: 1
 s2s_max_retry_delay: 1
@@ -192,7 +192,7 @@ negotiation_timeout: 8
 	modules = "  mod_muc:\n    host: " + srv.Rooms() + "\n    access: all\n    access_create: all\n"
 	dialback := "  mod_s2s_dialback: {}\n"
 	switch s.Trust {
-	case DialbackTLS:
+	case DialbackTLS, Either:
 		options += "s2s_use_starttls: required\n"
 		modules += dialback
 	case DialbackPlain:

@@ -81,6 +81,8 @@ func (s *S2S) etherx() []string {
 	case DialbackTLS:
 	case DialbackPlain:
 		flags = append(flags, "-s2s-plaintext")
+	case Either:
+		flags = append(flags, "-s2s-ca", s.CA.File)
 	case External:
 		flags = append(flags, "-dialback=false", "-s2s-ca", s.CA.File)
 	}

@@ -72,7 +72,7 @@ func (c Prosody) config(dir string, s *Server, cert Certificate) string {
 func (s *S2S) prosody(srv *Server) (modules, options, rooms string) {
 	modules = `"s2s", "s2s_bidi", "dialback", "stanza_debug", `
 	switch s.Trust {
-	case DialbackTLS:
+	case DialbackTLS, Either:
 		options = "s2s_require_encryption = true\n"
 	case DialbackPlain:
 		options = "s2s_require_encryption = false\ns2s_allow_encryption = false\n"
@@ -85,7 +85,7 @@ func (s *S2S) prosody(srv *Server) (modules, options, rooms string) {
 		ports = "s2s_ports = {}\ns2s_direct_tls_ports = { " + portOf(srv.S2SAddr) + " }"
 	}
 	replacer := strings.NewReplacer(
-		"@PORTS@", ports, "@CA@", srv.CA.File, "@DNSPORT@", portOf(s.DNS.Addr), "@ROOMS@", srv.Rooms(),
+		"@PORTS@", ports, "@CA@", s.roots(srv), "@DNSPORT@", portOf(s.DNS.Addr), "@ROOMS@", srv.Rooms(),
 	)
 	return modules, options + replacer.Replace(prosodyS2S), replacer.Replace(prosodyRooms)
 }

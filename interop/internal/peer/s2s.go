@@ -17,6 +17,9 @@ const (
 	DialbackPlain Trust = "dialback without TLS"
 	// External is SASL EXTERNAL (XEP-0178) with certificates of one authority.
 	External Trust = "SASL EXTERNAL"
+	// Either is SASL EXTERNAL from who has a certificate of that authority, and
+	// dialback over TLS from others, as most servers of the world have it.
+	Either Trust = "SASL EXTERNAL or dialback"
 )
 
 // S2S has a server federate, under a domain of its own.
@@ -29,8 +32,19 @@ type S2S struct {
 	Direct bool
 	// DNS is where it finds the others, and they find it.
 	DNS *DNS
-	// CA is the authority that all trust with [External], nil otherwise.
+	// CA is the authority that all trust with [External] and [Either], nil
+	// otherwise.
 	CA *CA
+	// Unknown has its certificate be of an authority that the others do not know.
+	Unknown bool
+}
+
+// roots returns the file of the authorities that srv trusts.
+func (s *S2S) roots(srv *Server) string {
+	if s.CA == nil {
+		return srv.CA.File
+	}
+	return s.CA.File
 }
 
 // server returns a server that is to run, on ports of its own, known to the DNS
@@ -43,7 +57,7 @@ func (s *S2S) server(t testing.TB, name string) (*Server, Certificate) {
 		return srv, srv.CA.Server(t, srv.Domain, AnonymousDomain)
 	}
 	srv.Domain, srv.CA, srv.S2SAddr = s.Domain, s.CA, freePort(t)
-	if srv.CA == nil {
+	if srv.CA == nil || s.Unknown {
 		srv.CA = NewCA(t)
 	}
 	if s.Direct {

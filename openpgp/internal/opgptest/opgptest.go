@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -59,8 +60,19 @@ func Data(t testing.TB, name string) []byte {
 	return b
 }
 
+var keys sync.Map // by name
+
 // Key returns somebody's key: the secret one if that is in the files.
 func Key(t testing.TB, name string) *openpgp.Key {
+	t.Helper()
+	if k, ok := keys.Load(name); ok {
+		return k.(*openpgp.Key)
+	}
+	k, _ := keys.LoadOrStore(name, readKey(t, name))
+	return k.(*openpgp.Key)
+}
+
+func readKey(t testing.TB, name string) *openpgp.Key {
 	t.Helper()
 	b, err := files.ReadFile("testdata/" + name + ".sec.asc")
 	if err != nil {

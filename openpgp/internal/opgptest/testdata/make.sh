@@ -76,4 +76,4 @@ at 0102 --local-user xmpp:romeo@example.org --recipient xmpp:juliet@example.org 
   base64 -w 76 >ox.b64
 
 at 0102 --export-secret-keys xmpp:romeo@example.org >"$GNUPGHOME/romeo"
-at 0102 --symmetric --cipher-algo AES128 --passphrase TWNK-KD5Y-MT3T-E1GS-DRDB-KVTW <"$GNUPGHOME/romeo" | base64 -w 76 >backup.b64
+at 0102 --symmetric --cipher-algo AES128 --s2k-count 65536 --passphrase TWNK-KD5Y-MT3T-E1GS-DRDB-KVTW <"$GNUPGHOME/romeo" | base64 -w 76 >backup.b64
