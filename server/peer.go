@@ -126,8 +126,11 @@ func (p *peer) authorize(pair dialback.Pair) {
 // serve reads a stream to its end. The error says why it ended.
 func (p *peer) serve() error {
 	if !p.fed.add(p) {
-		p.conn.Fail(stream.SystemShutdown)
-		return stream.SystemShutdown
+		p.err = stream.SystemShutdown
+		p.stop()
+		p.conn.Fail(p.err)
+		p.end()
+		return p.err
 	}
 	p.watch.start(p)
 	if p.link == nil && p.proven {

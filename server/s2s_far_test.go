@@ -48,6 +48,7 @@ func onStage(t *testing.T, test func(t *testing.T, s *scene), change ...func(*se
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := &scene{network: newNetwork(t), calls: make(chan *far, 1000), refused: make(map[string]error)}
+		s.quick = true // nobody logs in
 		s.srv = s.add(here, func(c *server.Config) {
 			c.Domains = []string{here, hereChat}
 			c.TLS.Certificates = []tls.Certificate{s.ca.issue(t, here), s.ca.issue(t, hereChat)}
