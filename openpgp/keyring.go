@@ -287,45 +287,6 @@ func (r *ring) release() {
 	}
 }
 
-// verdict says who has signed what was read, or why that does not count.
-func (k *Keyring) verdict(md *pgp.MessageDetails, signers map[*pgp.Entity]*Key, at time.Time) (*Signature, error) {
-	if err := md.SignatureError; err != nil {
-		c := md.SelectedCandidate
-		if c != nil && k.readConfig(at).RejectMessageHashAlgorithm(c.HashAlgorithm) {
-			return nil, fmt.Errorf("%w: %w", ErrWeak, err)
-		}
-		return nil, wrap(err, ErrBadSignature)
-	}
-	if md.Signature == nil || md.SignedBy == nil {
-		return nil, ErrNotSigned
-	}
-	key, ok := signers[md.SignedBy.Entity]
-	if !ok {
-		return nil, ErrUnknownSigner // by an own key
-	}
-	// The library has judged the key at the date of the signature, which is
-	// what the signer says.
-	if err := checkSigner(md.SignedBy, k.later(at), k.Weak); err != nil {
-		return nil, wrap(err, ErrBadSignature)
-	}
-	return &Signature{key, md.Signature.CreationTime}, nil
-}
-
-// checkSigner reports whether the key that has signed is good at the moment at.
-func checkSigner(by *pgp.Key, at time.Time, weak bool) error {
-	c := config(at, weak)
-	if _, err := by.Entity.VerifyPrimaryKey(at, c); err != nil {
-		return err
-	}
-	for _, s := range by.Entity.Subkeys {
-		if s.PublicKey == by.PublicKey {
-			_, err := s.Verify(at, c)
-			return err
-		}
-	}
-	return nil
-}
-
 // Tags of packets (RFC 4880, section 4.3).
 const (
 	tagEncryptedKey = 1

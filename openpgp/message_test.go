@@ -160,3 +160,75 @@ func TestSigningSubkey(t *testing.T) {
 		}
 	}
 }
+
+// Who extends the life of a key signs it anew: what it has signed before is as good
+// as it was.
+func TestRenewedKey(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		sealed   bool          // a message, not a detached signature
+		lifetime time.Duration // of the renewed key
+		after    time.Duration // when it is looked at
+		data     string
+		want     error
+	}{
+		{name: "renewed", lifetime: 48 * time.Hour, after: 26 * time.Hour},
+		{name: "renewed, a message", sealed: true, lifetime: 48 * time.Hour, after: 26 * time.Hour},
+		{name: "expired in spite of it", lifetime: 48 * time.Hour, after: 49 * time.Hour, want: openpgp.ErrKeyExpired},
+		{name: "of something else", lifetime: 48 * time.Hour, after: 26 * time.Hour, data: "Offline", want: openpgp.ErrBadSignature},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			old, err := openpgp.GenerateAt(opgptest.Juliet, 24*time.Hour, opgptest.At)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := entity(t, old)
+			c := &packet.Config{Time: func() time.Time { return opgptest.At.Add(time.Hour) }}
+			seconds := uint32(tt.lifetime / time.Second)
+			for _, id := range e.Identities {
+				for _, sig := range id.SelfCertifications {
+					sig.Packet.KeyLifetimeSecs, sig.Packet.CreationTime = &seconds, c.Now()
+				}
+				if err := id.ReSign(c); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var buf bytes.Buffer
+			if err := e.Serialize(&buf); err != nil {
+				t.Fatal(err)
+			}
+			renewed, err := openpgp.ReadKeys(&buf, openpgp.Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ring := opgptest.Ring(t, "romeo")
+			hers := opgptest.Ring(t)
+			hers.Own = []*openpgp.Key{old}
+			data, at := status, opgptest.At.Add(tt.after)
+			var got *openpgp.Signature
+			if tt.sealed {
+				m, sealErr := hers.Seal(t.Context(), data, ring.Keys(), true)
+				if sealErr != nil {
+					t.Fatal(sealErr)
+				}
+				o, openErr := ring.Open(t.Context(), m, renewed, at)
+				if openErr != nil {
+					t.Fatal(openErr)
+				}
+				got, err = o.Signature, o.Err
+			} else {
+				sig, signErr := hers.Sign(t.Context(), data)
+				if signErr != nil {
+					t.Fatal(signErr)
+				}
+				if tt.data != "" {
+					data = []byte(tt.data)
+				}
+				got, err = ring.Verify(t.Context(), data, sig, renewed, at)
+			}
+			if !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) || (got == nil) != (err != nil) {
+				t.Errorf("got %v, %v, want %v", got, err, tt.want)
+			}
+		})
+	}
+}

@@ -50,12 +50,12 @@ func (x *exchange) run(t *testing.T) (marks []int) {
 		juliet, romeo := n.person(a, "juliet@a.example"), n.person(b, "romeo@b.example")
 		juliet.says(romeo, 1)
 		juliet.says(romeo, 1)
-		time.Sleep(time.Second)
+		settle(time.Second)
 		romeo.says(juliet, 1)
-		time.Sleep(time.Second)
+		settle(time.Second)
 		juliet.says(romeo, 1)
 		romeo.says(juliet, 1)
-		time.Sleep(20 * time.Minute) // idle streams are closed after 15
+		settle(20 * time.Minute) // idle streams are closed after 15
 		if legible {
 			ledgers[0].sent, ledgers[1].sent = cs.lost(), cs.lost()
 		}

@@ -93,9 +93,9 @@ func TestFaultNoAnswerFromDNS(t *testing.T) {
 		})
 		juliet, romeo := n.person(a, "juliet@a.example"), n.stranger("romeo@b.example")
 		juliet.saysMany(romeo, 3, 1)
-		time.Sleep(5 * time.Second)
+		settle(5 * time.Second)
 		juliet.saysMany(romeo, 3, 1)
-		time.Sleep(6 * time.Second)
+		settle(6 * time.Second)
 		allTold(juliet, romeo, stanza.RemoteServerTimeout)
 		juliet.within(5*time.Second, 10*time.Second)
 		early := len(juliet.told)
@@ -105,7 +105,7 @@ func TestFaultNoAnswerFromDNS(t *testing.T) {
 		if len(juliet.told) != early+1 || juliet.when[late] != 0 || d.count() != 1 {
 			t.Errorf("while the link rests: told after %v, %d dials", juliet.when[late], d.count())
 		}
-		time.Sleep(time.Minute)
+		settle(time.Minute)
 	})
 }
 
@@ -120,7 +120,7 @@ func TestFaultNoSuchHost(t *testing.T) {
 		for range 4 * 3600 { // an hour
 			juliet.says(romeo, 1)
 			synctest.Wait()
-			time.Sleep(250 * time.Millisecond)
+			settle(250 * time.Millisecond)
 		}
 		allTold(juliet, romeo, stanza.RemoteServerNotFound)
 		juliet.within(0, 0)
@@ -154,14 +154,14 @@ func TestFaultBackOffIsForgotten(t *testing.T) {
 				}
 				for d.count() < 6 { // rests for at least 48 s now
 					try()
-					time.Sleep(time.Second)
+					settle(time.Second)
 				}
 				if success {
 					b := n.add("b.example", nil)
 					romeo = n.person(b, "romeo@b.example")
-					time.Sleep(64 * time.Second)
+					settle(64 * time.Second)
 					try()
-					time.Sleep(time.Second) // for the acknowledgement
+					settle(time.Second) // for the acknowledgement
 					if len(romeo.got) != 1 {
 						t.Fatal("did not come")
 					}
@@ -173,16 +173,16 @@ func TestFaultBackOffIsForgotten(t *testing.T) {
 					}
 					synctest.Wait()
 				} else {
-					time.Sleep(3 * 64 * time.Second)
+					settle(3 * 64 * time.Second)
 				}
 				before := d.count()
 				try()
-				time.Sleep(time.Second)
+				settle(time.Second)
 				try()
 				if n := d.count() - before; n != 1 {
 					t.Errorf("%d tries, want 1 and then a rest", n)
 				}
-				time.Sleep(1250 * time.Millisecond)
+				settle(1250 * time.Millisecond)
 				try()
 				if n := d.count() - before; n != 2 {
 					t.Errorf("%d tries, want another one after 2 s", n)
@@ -211,7 +211,7 @@ func TestFaultMaxWaiting(t *testing.T) {
 				juliet.saysMany(romeo, 100, 500)
 				synctest.Wait()
 				juliet.within(0, 0)
-				time.Sleep(time.Minute)
+				settle(time.Minute)
 				f := exactly(juliet, romeo)
 				got := len(f.delivered)
 				if f.conditions[stanza.ResourceConstraint] != 100-got || got*500 > most || (got+1)*700 < most {
@@ -221,7 +221,7 @@ func TestFaultMaxWaiting(t *testing.T) {
 					t.Errorf("not the first were delivered: %v", f.delivered)
 				}
 				juliet.saysMany(romeo, 100, 500) // there is a link now
-				time.Sleep(time.Minute)
+				settle(time.Minute)
 				if f := exactly(juliet, romeo); len(f.delivered) != got+100 {
 					t.Errorf("later: %v", f)
 				}
@@ -238,7 +238,7 @@ func TestFaultMaxWaitingOne(t *testing.T) {
 		a := n.add("a.example", func(c *server.Config) { c.Federation.MaxWaiting = 1000 })
 		juliet, romeo := n.person(a, "juliet@a.example"), n.person(n.add("b.example", nil), "romeo@b.example")
 		juliet.says(romeo, 5000)
-		time.Sleep(time.Second)
+		settle(time.Second)
 		allHeard(juliet, romeo)
 	})
 }
@@ -270,15 +270,15 @@ func TestFaultMaxAllWaiting(t *testing.T) {
 						p.saysMany(receivers[i], 10, 500)
 						total += 10
 					}
-					time.Sleep(time.Minute)
+					settle(time.Minute)
 					for i, p := range senders {
 						f := exactly(p, receivers[i])
 						refused += f.conditions[stanza.ResourceConstraint]
 						if !reachable && f.conditions[stanza.ResourceConstraint]+f.conditions[stanza.RemoteServerNotFound] != len(p.said) {
 							t.Errorf("%v", f)
 						}
-						p.said, p.told = nil, make(map[string][]stanza.Condition)
-						receivers[i].got = nil
+						p.forget()
+						receivers[i].forget()
 					}
 					if waited := total - refused; waited*500 > 10_000 || (waited+1)*700 < 10_000 {
 						t.Errorf("%d of %d waited", waited, total)
@@ -310,10 +310,10 @@ func TestFaultMaxLinks(t *testing.T) {
 				}
 				say := func(i, want int) {
 					for k := range 5 {
-						juliet.said, juliet.told = nil, make(map[string][]stanza.Condition)
+						juliet.forget()
 						p := to(5*i + k)
 						juliet.says(p, 1)
-						time.Sleep(100 * time.Millisecond)
+						settle(100 * time.Millisecond)
 						f := exactly(juliet, p)
 						if refused := f.conditions[stanza.ResourceConstraint] == 1; refused != (k >= want) {
 							t.Errorf("domain %d: %v", k, f)
@@ -321,7 +321,7 @@ func TestFaultMaxLinks(t *testing.T) {
 					}
 				}
 				say(0, 3)
-				time.Sleep(20 * time.Minute)
+				settle(20 * time.Minute)
 				say(1, 3)
 			})
 		})
@@ -357,7 +357,7 @@ func TestFaultMaxDialing(t *testing.T) {
 						}
 					}()
 				}
-				time.Sleep(31 * time.Second)
+				settle(31 * time.Second)
 				if d.most != 2 {
 					t.Errorf("%d at one time", d.most)
 				}

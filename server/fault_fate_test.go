@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	xmpp "github.com/etherx-go/xmpp"
@@ -108,6 +109,19 @@ func (p *person) take(st *stanza.Stanza) {
 	}
 	p.told[st.ID] = append(p.told[st.ID], c)
 	p.when[st.ID] = time.Since(p.at[st.ID])
+}
+
+// forget has it forget all that was said and heard.
+func (p *person) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.said, p.got, p.told = nil, nil, make(map[string][]stanza.Condition)
+}
+
+// settle lets time pass, and all that is to happen then.
+func settle(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 // says sends a message of so many bytes, or a few more, and returns its id: the name

@@ -213,7 +213,7 @@ func TestFaultSilence(t *testing.T) {
 				juliet.saysMany(romeo, 3, 1)
 				// The connection is closed in order first, which takes the
 				// CloseTimeout if the other server takes no part.
-				time.Sleep(server.DefaultConnectTimeout + stream.DefaultCloseTimeout + time.Second)
+				settle(server.DefaultConnectTimeout + stream.DefaultCloseTimeout + time.Second)
 				allTold(juliet, romeo, stanza.RemoteServerTimeout)
 				if got := r.expectEnd(); strings.Contains(got, "<message") {
 					t.Errorf("a message was sent: %q", got)
@@ -248,7 +248,7 @@ func TestFaultNoVerify(t *testing.T) {
 		r.expect("<stream:stream ", ">")
 		r.send("%s", strings.Replace(stubHeader, "from='b.example' to='a.example'", "from='a.example' to='b.example'", 1)+stubFeatures(stubDialback))
 		r.expect("<db:verify ", "</db:verify>")
-		time.Sleep(server.DefaultDialbackTimeout + time.Second)
+		settle(server.DefaultDialbackTimeout + time.Second)
 		allTold(juliet, romeo, stanza.RemoteServerTimeout)
 		if n.dials != 1 {
 			t.Errorf("%d dials", n.dials)
@@ -345,9 +345,9 @@ func halfOpen(t *testing.T, way int, swallows [2]bool, every time.Duration) {
 		b := n.add("b.example", func(c *server.Config) { goWay(way, c); c.Stream.Trace = ledgers[1].trace })
 		juliet, romeo := n.person(a, "juliet@a.example"), n.person(b, "romeo@b.example")
 		juliet.says(romeo, 1)
-		time.Sleep(time.Second)
+		settle(time.Second)
 		romeo.says(juliet, 1)
-		time.Sleep(time.Second)
+		settle(time.Second)
 		for _, c := range cs.list() {
 			c.swallow(swallows[0], swallows[1])
 		}
@@ -356,21 +356,21 @@ func halfOpen(t *testing.T, way int, swallows [2]bool, every time.Duration) {
 		start := time.Now()
 		const found = 6 * server.DefaultCheckInterval
 		if every == 0 {
-			time.Sleep(found)
+			settle(found)
 		} else {
 			for time.Since(start) < found {
-				time.Sleep(every)
+				settle(every)
 				juliet.says(romeo, 1)
 				romeo.says(juliet, 1)
 			}
 		}
 		early := [2]int{len(juliet.said), len(romeo.said)}
 		for range 10 {
-			time.Sleep(2 * time.Second)
+			settle(2 * time.Second)
 			juliet.says(romeo, 1)
 			romeo.says(juliet, 1)
 		}
-		time.Sleep(time.Minute)
+		settle(time.Minute)
 		for k, f := range []fates{fatesOf(juliet, romeo), fatesOf(romeo, juliet)} {
 			from := []*person{juliet, romeo}[k]
 			ledgers[k].acked = 1 // before it swallowed

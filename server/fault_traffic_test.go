@@ -26,11 +26,23 @@ func seeds(t *testing.T, n int, run func(t *testing.T, r *rand.Rand)) {
 	}
 	for range n {
 		seed := rand.Uint64()
-		synctest.Test(t, func(t *testing.T) { run(t, rand.New(rand.NewPCG(seed, 0))) })
+		synctest.Test(t, func(t *testing.T) { run(t, rand.New(&shared{src: rand.NewPCG(seed, 0)})) })
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
 	}
+}
+
+// shared is a source of random numbers for several goroutines.
+type shared struct {
+	mu  sync.Mutex
+	src rand.Source
+}
+
+func (s *shared) Uint64() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.src.Uint64()
 }
 
 // crowd is some persons on each side of two servers, who all talk with their
@@ -88,7 +100,7 @@ func TestFaultBothAtOnce(t *testing.T) {
 				a, b := n.add("a.example", change), n.add("b.example", change)
 				c := n.crowd(a, b, 3)
 				c.talk(r, 10, time.Duration(r.IntN(5))*time.Millisecond)
-				time.Sleep(time.Minute)
+				settle(time.Minute)
 				c.pairs(func(_ int, from, to *person) { allHeard(from, to) })
 			})
 		})
@@ -115,7 +127,7 @@ func TestFaultCutInTraffic(t *testing.T) {
 				b := n.add("b.example", func(c *server.Config) { goWay(i, c); c.Stream.Trace = ledgers[1].trace })
 				c := n.crowd(a, b, 3)
 				c.talk(r, 50, time.Second)
-				time.Sleep(5 * time.Minute)
+				settle(5 * time.Minute)
 				total, ok := 0, 0
 				c.pairs(func(side int, from, to *person) {
 					f := fatesOf(from, to)
@@ -143,11 +155,11 @@ func TestFaultRestart(t *testing.T) {
 				a := n.add("a.example", func(c *server.Config) { goWay(i, c); c.Stream.Trace = l.trace })
 				b := n.add("b.example", func(c *server.Config) { goWay(i, c) })
 				juliet, romeo := n.person(a, "juliet@a.example"), n.person(b, "romeo@b.example")
-				done := make(chan struct{})
+				done, first := make(chan struct{}), romeo // whoever has the address
 				go func() {
 					defer close(done)
 					for range 300 {
-						juliet.says(romeo, 1)
+						juliet.says(first, 1)
 						time.Sleep(time.Duration(r.IntN(200)) * time.Millisecond)
 					}
 				}()
@@ -164,10 +176,10 @@ func TestFaultRestart(t *testing.T) {
 					romeo = n.person(b, "romeo@b.example")
 				}
 				<-done
-				time.Sleep(time.Minute)
+				settle(time.Minute)
 				juliet.says(romeo, 1)
 				romeo.says(juliet, 1)
-				time.Sleep(time.Minute)
+				settle(time.Minute)
 				allHeard(romeo, juliet)
 				all := &person{t: t, addr: romeo.addr} // what came to any of them
 				for _, p := range append(lives, romeo) {
@@ -229,7 +241,7 @@ func TestFaultClosedInOrder(t *testing.T) {
 				}
 				close(stop)
 				<-done
-				time.Sleep(time.Minute)
+				settle(time.Minute)
 				all := &person{t: t, addr: romeo.addr}
 				for _, p := range lives {
 					all.got = append(all.got, p.got...)
@@ -269,7 +281,7 @@ func slowPeer(t *testing.T, way int, wakes bool) {
 	nurse, tybalt := w.person(a, "nurse@a.example"), w.person(other, "tybalt@c.example")
 	juliet.says(romeo, 1)
 	nurse.says(tybalt, 1)
-	time.Sleep(time.Second)
+	settle(time.Second)
 	freeze := func(frozen bool) {
 		for i, c := range cs.list() {
 			if pair := cs.pair(i); pair.Remote == b.LocalAddr() || pair.Local == b.LocalAddr() {
@@ -297,14 +309,14 @@ func slowPeer(t *testing.T, way int, wakes bool) {
 	allHeard(nurse, tybalt)
 	if wakes {
 		freeze(false)
-		time.Sleep(time.Second)
+		settle(time.Second)
 		if f := exactly(juliet, romeo); len(f.delivered) != taken {
 			t.Errorf("%d were taken: %v", taken, f)
 		}
 	}
-	time.Sleep(stream.DefaultWriteTimeout + 3*server.DefaultCheckInterval)
+	settle(stream.DefaultWriteTimeout + 3*server.DefaultCheckInterval)
 	juliet.says(romeo, size)
-	time.Sleep(time.Minute)
+	settle(time.Minute)
 	f = fatesOf(juliet, romeo)
 	checkFates(t, f, &l, acks(ways[way].name), true)
 	if last := juliet.said[len(juliet.said)-1]; len(f.delivered) == 0 || f.delivered[len(f.delivered)-1] != last {
@@ -335,15 +347,15 @@ func TestFaultLaneChanges(t *testing.T) {
 				a, b := add("a.example", &ledgers[0]), add("b.example", &ledgers[1])
 				c := n.crowd(a, b, 4)
 				c.talk(r, 1, 0)
-				time.Sleep(time.Second)
+				settle(time.Second)
 				broken := cs.list()[r.IntN(len(cs.list()))]
 				broken.set(func() { broken.flows[0].frozen, broken.flows[1].frozen = true, true })
 				var wg sync.WaitGroup
 				wg.Go(func() { c.talk(r, 30, 0) })
-				time.Sleep(time.Duration(1+r.IntN(900)) * time.Millisecond)
+				settle(time.Duration(1+r.IntN(900)) * time.Millisecond)
 				broken.cut()
 				wg.Wait()
-				time.Sleep(time.Second) // not as long as a stream lives
+				settle(time.Second) // not as long as a stream lives
 				c.pairs(func(side int, from, to *person) {
 					ledgers[side].acked = 0 // each connection begins anew
 					checkFates(t, fatesOf(from, to), &ledgers[side], acks(way.name), true)
@@ -367,17 +379,17 @@ func TestFaultPowerLoss(t *testing.T) {
 				juliet, romeo := n.person(a, "juliet@a.example"), n.person(b, "romeo@b.example")
 				juliet.says(romeo, 1)
 				romeo.says(juliet, 1)
-				time.Sleep(2 * time.Second)
+				settle(2 * time.Second)
 				for _, c := range cs.list() {
 					c.swallow(true, true)
 					c.set(func() { c.flows[0].frozen, c.flows[1].frozen = true, true })
 				}
 				a.Close()
-				time.Sleep(10 * time.Second)
+				settle(10 * time.Second)
 				a = n.add("a.example", func(c *server.Config) { goWay(i, c) })
-				romeo.got = nil // what juliet said in her former life
+				romeo.forget() // what juliet said in her former life
 				juliet = n.person(a, "juliet@a.example")
-				for start := time.Now(); time.Since(start) < 5*server.DefaultCheckInterval; time.Sleep(5 * time.Second) {
+				for start := time.Now(); time.Since(start) < 5*server.DefaultCheckInterval; settle(5 * time.Second) {
 					juliet.says(romeo, 1)
 					romeo.says(juliet, 1)
 				}
@@ -385,9 +397,9 @@ func TestFaultPowerLoss(t *testing.T) {
 				for range 10 {
 					juliet.says(romeo, 1)
 					romeo.says(juliet, 1)
-					time.Sleep(5 * time.Second)
+					settle(5 * time.Second)
 				}
-				time.Sleep(time.Minute)
+				settle(time.Minute)
 				f := exactly(juliet, romeo) // her new server has broken connections to nobody
 				if !slices.Contains(f.delivered, juliet.said[early]) {
 					t.Errorf("juliet is not heard: %v", f)

@@ -35,8 +35,22 @@ func (a *Addresses) JID(name string) (jid.JID, error) {
 			return jid.JID{}, err
 		}
 	}
+	// What reads as an escape only when case is folded has to be escaped, too; and
+	// where other foldings change the name there is no address.
+	j, err := a.encode(strings.ToLower(name))
+	if err != nil {
+		return jid.JID{}, errName()
+	}
+	if again, err := a.encode(a.Name(j)); err != nil || again != j {
+		return jid.JID{}, errName()
+	}
+	return j, nil
+}
+
+// encode returns the address of a name as it is.
+func (a *Addresses) encode(name string) (jid.JID, error) {
 	at := strings.LastIndexByte(name, '@')
-	if a.HasHosts && at < 0 && strings.Contains(name, "%") || name == "" {
+	if name == "" || a.HasHosts && at < 0 && strings.Contains(name, "%") {
 		return jid.JID{}, errName()
 	}
 	local := jid.EscapeLocal(name)
@@ -46,11 +60,7 @@ func (a *Addresses) JID(name string) (jid.JID, error) {
 		}
 		local = jid.EscapeLocal(name[:at]) + "%" + jid.EscapeLocal(name[at+1:])
 	}
-	j, err := jid.New(local, a.Domain.Domain(), "")
-	if err != nil {
-		return jid.JID{}, errName()
-	}
-	return j, nil
+	return jid.New(local, a.Domain.Domain(), "")
 }
 
 func errName() error {

@@ -121,6 +121,8 @@ type rig struct {
 	t *testing.T
 	n *network
 	g *Gateway
+
+	before []string // what was sent beside an answer
 }
 
 // run runs a test in a bubble, with romeo registered.
@@ -164,7 +166,8 @@ func (r *rig) want(src string, calls []string, sent ...string) {
 	if got := r.n.did(); !slices.Equal(got, calls) {
 		r.t.Errorf("%s\nasked of the network %q\nwant                 %q", src, got, calls)
 	}
-	got := r.Sent()
+	got := append(r.before, r.Sent()...)
+	r.before = nil
 	for i := range sent {
 		sent[i] = strings.NewReplacer("GW", "aim.example.org", "ROMEO", orchard).Replace(sent[i])
 	}
@@ -220,7 +223,8 @@ func TestReq_XEP0100_1(t *testing.T) {
 			r.want("<presence from='ROMEO' to='juliet@GW'><show>dnd</show></presence>", []string{"direct juliet true/dnd/"})
 			r.want("<presence type='unavailable' from='ROMEO' to='juliet@GW'/>", []string{"direct juliet false//"})
 		})
-	run(t, "XEP0100-1 wrong password", func(r *rig) { r.n.fail["login"] = stanza.NotAuthorized }, func(t *testing.T, r *rig) {
+	run(t, "XEP0100-1 wrong password", func(r *rig) { r.n.fails(stanza.NotAuthorized, "login") }, func(t *testing.T,
+		r *rig) {
 		failed := "<presence type='error' to='romeo@example.org' from='GW'><error code='401' type='auth'>" +
 			"<not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>"
 		r.want("<presence from='ROMEO' to='GW'/>", []string{login}, failed, away)
@@ -297,7 +301,8 @@ func TestReq_XEP0100_1(t *testing.T) {
 		r.want("", []string{"logout"}, away, away)
 		r.want("<message from='ROMEO' to='juliet@GW' id='1'><body>x</body></message>", nil,
 			"<message type='error' id='1' to='ROMEO' from='juliet@GW'><error code='503' type='cancel'>"+
-				"<service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/><text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>"+
+				"<service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"+
+				"<text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>"+
 				"The gateway is closed.</text></error></message>")
 	})
 }
@@ -442,16 +447,16 @@ func (r *rig) ask(from, typ, ns, body string) string {
 	src := "<iq type='" + typ + "' id='1' from='" + from + "' to='aim.example.org'><query xmlns='" + ns + "'>" + body +
 		"</query></iq>"
 	sent := r.Receive(r.t, src)
-	if len(sent) == 0 {
+	at := slices.IndexFunc(sent, func(s string) bool { return strings.HasPrefix(s, "<iq") })
+	if at < 0 {
 		r.t.Fatalf("%s: no answer", src)
 	}
-	for _, later := range sent[1:] { // for want
-		r.Send(r.t.Context(), exttest.Parse(r.t, later))
-	}
-	if err := exttest.Parse(r.t, sent[0]).Err(); err != nil {
+	answer := sent[at]
+	r.before = append(r.before, slices.Delete(sent, at, at+1)...)
+	if err := exttest.Parse(r.t, answer).Err(); err != nil {
 		return string(stanza.AsError(err).Condition)
 	}
-	return sent[0]
+	return answer
 }
 
 func TestReq_XEP0100_3(t *testing.T) {
@@ -550,11 +555,18 @@ func TestRegistration(t *testing.T) {
 	})
 	run(t, "unregister", nil, func(t *testing.T, r *rig) {
 		r.online()
-		if got := r.ask(orchard, "set", ns, "<remove/>"); got != "<iq type='result' id='1' to='"+orchard+"' from='aim.example.org'/>" {
-			t.Errorf("the answer is not the first: %s", got)
+		sent := r.Receive(t, "<iq type='set' id='1' from='"+orchard+"' to='aim.example.org'>"+
+			"<query xmlns='jabber:iq:register'><remove/></query></iq>")
+		want := []string{away, "<iq type='result' id='1' to='ROMEO' from='GW'/>",
+			"<presence type='unsubscribe' to='romeo@example.org' from='GW'/>",
+			"<presence type='unsubscribed' to='romeo@example.org' from='GW'/>", away}
+		for i, s := range sent {
+			sent[i] = strings.NewReplacer("aim.example.org", "GW", orchard, "ROMEO").Replace(s)
 		}
-		r.want("", []string{"logout"}, "<presence type='unsubscribe' to='romeo@example.org' from='GW'/>",
-			"<presence type='unsubscribed' to='romeo@example.org' from='GW'/>", away)
+		if !slices.Equal(sent, want) {
+			t.Errorf("sent %q", sent)
+		}
+		r.want("", []string{"logout"})
 		if got := r.ask(orchard, "set", ns, "<remove/>"); got != "registration-required" {
 			t.Error(got)
 		}
@@ -565,7 +577,8 @@ func TestRegistration(t *testing.T) {
 	run(t, "fields of its own", func(r *rig) {
 		r.g.Fields, r.g.Instructions, r.g.Network = []string{"nick"}, "Choose.", onlyLogin{r.n}
 	}, func(t *testing.T, r *rig) {
-		if got := r.ask(orchard, "get", ns, ""); !strings.Contains(got, "<instructions>Choose.</instructions><nick></nick></query>") {
+		const want = "<instructions>Choose.</instructions><nick></nick></query>"
+		if got := r.ask(orchard, "get", ns, ""); !strings.Contains(got, want) {
 			t.Error(got)
 		}
 		r.ask(orchard, "set", ns, "<nick>R</nick>")
@@ -612,7 +625,8 @@ func TestSlow(t *testing.T) {
 		r.want("<message id='1' from='ROMEO' to='juliet@GW'><body>x</body></message>", nil)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := r.g.call(ctx, romeo.User, func(context.Context, *user) error { return nil }); !errors.Is(err, context.Canceled) {
+		nothing := func(context.Context, *user) error { return nil }
+		if err := r.g.call(ctx, romeo.User, nothing); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
 		if err := r.g.Close(ctx); err != nil { // cancels what waits
@@ -657,7 +671,8 @@ func TestBounds(t *testing.T) {
 			}
 		}
 	})
-	run(t, "presence for one contact", func(r *rig) { r.g.MaxContacts, r.n.director = 1, true }, func(t *testing.T, r *rig) {
+	run(t, "presence for one contact", func(r *rig) { r.g.MaxContacts, r.n.director = 1, true }, func(t *testing.T,
+		r *rig) {
 		r.g.mu.Lock()
 		u, err := r.g.userOf(romeo.User)
 		if err != nil {
@@ -675,12 +690,13 @@ func TestBounds(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			g := &Gateway{Network: &network{}, Accounts: broken{}}
 			h := exttest.Attach(t, g, "aim.example.org")
+			const iq = "<iq type='%s' id='1' from='" + orchard + "' to='aim.example.org'>" +
+				"<query xmlns='jabber:iq:register'>%s</query></iq>"
 			for src, want := range map[string]string{
-				"<presence from='" + orchard + "' to='aim.example.org'/>":                                                    "<remote-server-timeout",
-				"<message from='" + orchard + "' to='x@aim.example.org'><body>x</body></message>":                            "<remote-server-timeout",
-				"<iq type='get' id='1' from='" + orchard + "' to='aim.example.org'><query xmlns='jabber:iq:register'/></iq>": "<internal-server-error",
-				"<iq type='set' id='1' from='" + orchard + "' to='aim.example.org'><query xmlns='jabber:iq:register'><remove/>" +
-					"</query></iq>": "<internal-server-error",
+				"<presence from='" + orchard + "' to='aim.example.org'/>":                         "<remote-server-timeout",
+				"<message from='" + orchard + "' to='x@aim.example.org'><body>x</body></message>": "<remote-server-timeout",
+				fmt.Sprintf(iq, "get", ""):          "<internal-server-error",
+				fmt.Sprintf(iq, "set", "<remove/>"): "<internal-server-error",
 			} {
 				h.Mux().HandleXMPP(t.Context(), h, exttest.Parse(t, src))
 				synctest.Wait()

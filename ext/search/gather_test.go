@@ -55,8 +55,8 @@ func TestReq_GUIDE_9_search_7(t *testing.T) {
 		truncated bool
 		took      time.Duration
 	}{
-		{"GUIDE-9-search-7 until the blank one", &Gatherer{}, time.Second, []string{items(1, 2), items(3, 3), items(4, 5), ""},
-			5, false, 3 * time.Second},
+		{"GUIDE-9-search-7 until the blank one", &Gatherer{}, time.Second, []string{items(1, 2), items(3, 3),
+			items(4, 5), ""}, 5, false, 3 * time.Second},
 		{"GUIDE-9-search-7 all at once", &Gatherer{}, 0, []string{items(1, 2), items(3, 3), items(4, 5), ""}, 5, false, 0},
 		{"GUIDE-9-search-7 until the timeout", &Gatherer{Wait: 5 * time.Second}, time.Second, []string{items(1, 2),
 			items(3, 3)}, 3, false, 6 * time.Second},

@@ -90,7 +90,8 @@ func TestServerVCards(t *testing.T) {
 	if err := vcard.Set(t.Context(), hamlet, &vcard.Card{Name: vcard.Name{Given: "Hamlet"}}); err != nil {
 		t.Fatal(err)
 	}
-	found, err := search.Search(t.Context(), s.Client("ophelia", nil), users, search.Field{Name: search.First, Value: "ham*"})
+	ham := search.Field{Name: search.First, Value: "ham*"}
+	found, err := search.Search(t.Context(), s.Client("ophelia", nil), users, ham)
 	if err != nil || len(found.Items) != 1 || found.Items[0].JID.Local() != "hamlet" {
 		t.Errorf("found %+v, %v", found, err)
 	}

@@ -170,8 +170,9 @@ func TestVCards(t *testing.T) {
 		t.Errorf("removed: %v, %v", card, err)
 	}
 	v.Store = brokenCards{}
+	unknown := func(yield func(jid.JID, error) bool) { yield(hamlet, errBroken) }
 	for _, err := range []error{v.SetVCard(t.Context(), hamlet, ""), v.RemoveAccount(t.Context(), hamlet),
-		v.Load(t.Context(), accounts(hamlet)), v.Load(t.Context(), func(yield func(jid.JID, error) bool) { yield(hamlet, errBroken) })} {
+		v.Load(t.Context(), accounts(hamlet)), v.Load(t.Context(), unknown)} {
 		if !errors.Is(err, errBroken) {
 			t.Errorf("got %v", err)
 		}

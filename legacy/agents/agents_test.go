@@ -172,8 +172,8 @@ func TestReq_GUIDE_9_agent_10(t *testing.T) {
 			t.Errorf("%+v comes back as %+v", tt.a, b)
 		}
 	}
-	if a := FromInfo(users.JID, disco.Info{Identities: []disco.Identity{{Category: "server", Type: "im", Name: "x"}}}); a !=
-		(Agent{JID: users.JID, Name: "x"}) {
+	im := disco.Info{Identities: []disco.Identity{{Category: "server", Type: "im", Name: "x"}}}
+	if a := FromInfo(users.JID, im); a != (Agent{JID: users.JID, Name: "x"}) {
 		t.Errorf("a server is %+v", a)
 	}
 }
@@ -258,7 +258,7 @@ func TestGet(t *testing.T) {
 
 func TestDescribe(t *testing.T) {
 	const at = "icq.denmark"
-	info := "<query xmlns='http://jabber.org/protocol/disco#info'><identity category='gateway' type='icq' name='New'/></query>"
+	info := "<query xmlns='" + disco.NSInfo + "'><identity category='gateway' type='icq' name='New'/></query>"
 	old := "<query xmlns='jabber:iq:agent'><name>Old</name></query>"
 	for _, tt := range []struct {
 		name    string
@@ -271,7 +271,8 @@ func TestDescribe(t *testing.T) {
 			"New", nil, 1},
 		{"GUIDE-9-agent-1 the old form if that is unknown", map[string]string{"jabber:iq:agent " + at: old}, "Old", nil, 2},
 		{"nobody knows", map[string]string{"jabber:iq:agent " + at: "!not-allowed"}, "", stanza.FeatureNotImplemented, 2},
-		{"another error", map[string]string{"disco#info " + at: "!remote-server-not-found"}, "", stanza.RemoteServerNotFound, 1},
+		{"another error", map[string]string{"disco#info " + at: "!remote-server-not-found"}, "",
+			stanza.RemoteServerNotFound, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &sender{t: t, answers: tt.answers}
@@ -353,7 +354,8 @@ func (s *sender) ask(typ, ns, to string) string {
 	if to != "" {
 		to = " to='" + to + "'"
 	}
-	st, err := stanza.Parse("<iq type='" + typ + "' id='1' from='hamlet@denmark/x'" + to + "><query xmlns='" + ns + "'/></iq>")
+	st, err := stanza.Parse("<iq type='" + typ + "' id='1' from='hamlet@denmark/x'" + to + ">" +
+		"<query xmlns='" + ns + "'/></iq>")
 	if err == nil {
 		err = s.mux.HandleXMPP(s.t.Context(), s, st)
 	}
@@ -408,8 +410,8 @@ func TestExtension(t *testing.T) {
 		if err := e.Attach(s); err != nil {
 			t.Fatal(err)
 		}
-		want := "<query xmlns='jabber:iq:agent'><name>ICQ at denmark</name><transport>ICQ #</transport><service>icq</service>" +
-			"<register/></query>"
+		want := "<query xmlns='jabber:iq:agent'><name>ICQ at denmark</name><transport>ICQ #</transport>" +
+			"<service>icq</service><register/></query>"
 		if got := s.ask("get", NSSelf, ""); !strings.Contains(got, want) {
 			t.Errorf("got %s", got)
 		}

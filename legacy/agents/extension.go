@@ -64,12 +64,14 @@ func (e *Extension) Attach(h xmpp.Host) error {
 		}
 		return e.list(), nil
 	})
-	xmpp.HandleIQ(h.Mux(), stanza.TypeSet, func(context.Context, xmpp.Request[Agent]) (any, error) { return nil, errSet() })
-	xmpp.HandleIQ(h.Mux(), stanza.TypeSet, func(context.Context, xmpp.Request[List]) (any, error) { return nil, errSet() })
+	xmpp.HandleIQ(h.Mux(), stanza.TypeSet, refuse[Agent])
+	xmpp.HandleIQ(h.Mux(), stanza.TypeSet, refuse[List])
 	return nil
 }
 
-func errSet() error { return stanza.NewError(stanza.BadRequest, "what a service is cannot be set") }
+func refuse[Req any](context.Context, xmpp.Request[Req]) (any, error) {
+	return nil, stanza.NewError(stanza.BadRequest, "what a service is cannot be set")
+}
 
 // asked returns the address of the host that was asked, and whether it is one.
 // Clients of old ask their server without saying whom (Jabber Programmers Guide,

@@ -12,10 +12,12 @@ import (
 
 // TestServer asks a real server, whose services are those that it was given.
 func TestServer(t *testing.T) {
-	users := agents.Agent{JID: jid.MustParse("users.example.org"), Name: "Users", Service: agents.ServiceUsers, Search: true}
+	users := agents.Agent{JID: jid.MustParse("users.example.org"), Name: "Users", Service: agents.ServiceUsers,
+		Search: true}
 	d := &disco.Extension{Services: []disco.Item{{JID: users.JID, Name: users.Name}},
 		Identities: []disco.Identity{{Category: "server", Type: "im", Name: "Elsinore"}}}
-	e := &agents.Extension{Info: d.Info, Services: agents.ListerFunc(func() []agents.Agent { return []agents.Agent{users} })}
+	all := func() []agents.Agent { return []agents.Agent{users} }
+	e := &agents.Extension{Info: d.Info, Services: agents.ListerFunc(all)}
 	s := xmpptest.NewServer(t, func(c *server.Config) { c.Extensions = append(c.Extensions, d, e) })
 	hamlet := s.Client("hamlet", nil)
 	for _, to := range []jid.JID{{}, jid.MustParse(xmpptest.Domain)} {

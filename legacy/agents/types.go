@@ -28,7 +28,7 @@ const (
 	featureRegister = "jabber:iq:register"
 	featureSearch   = "jabber:iq:search"
 	featureRooms    = "http://jabber.org/protocol/muc"
-	featureGroups   = "gc-1.0" // what XEP-0045, section 6.1, calls group chat of old
+	featureGroups   = "gc-1.0" // group chat of old, in the registry of features
 )
 
 // kinds maps types of services to identities; of several with the same identity

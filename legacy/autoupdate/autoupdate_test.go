@@ -59,7 +59,8 @@ func TestVersions(t *testing.T) {
 		{"GUIDE-7-update-6 version for ver", open + "<release priority='optional'><version>1</version></release></query>",
 			Versions{Release: &Version{Priority: Optional, Number: "1"}},
 			open + "<release priority='optional'><ver>1</ver><desc/><url/></release></query>"},
-		{"GUIDE-7-update-7 mandatory is told", open + "<release priority='mandatory'><ver>1</ver><desc/><url/></release></query>",
+		{"GUIDE-7-update-7 mandatory is told", open + "<release priority='mandatory'><ver>1</ver><desc/><url/>" +
+			"</release></query>",
 			Versions{Release: &Version{Priority: Mandatory, Number: "1"}}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -123,9 +124,8 @@ func roundTrip[T stanza.Payload](t *testing.T, e stanza.Element) {
 }
 
 func TestCompare(t *testing.T) {
-	inOrder := []string{"alpha", "", "0.9", "0.9.1.0", "0.9.1.1", "0.9.2.16", "0.10", "1.0-beta", "1.0-beta2", "1", "1a", "1.0.1",
-		"99999999999999999999999"}
-	inOrder = slices.DeleteFunc(inOrder, func(s string) bool { return s == "1a" }) // 1a is before 1, as 1-a is
+	inOrder := []string{"alpha", "", "0.9", "0.9.1.0", "0.9.1.1", "0.9.2.16", "0.10", "1a", "1.0-beta", "1.0-beta2", "1",
+		"1.0.1", "99999999999999999999999"}
 	for i, a := range inOrder {
 		for j, b := range inOrder {
 			want := 0
@@ -290,7 +290,8 @@ func TestService(t *testing.T) {
 			}
 			return sent
 		}
-		want := "<message to='hamlet@denmark/castle' from='winjab@update.denmark'><subject>Upgrade available for winjab</subject>" +
+		want := "<message to='hamlet@denmark/castle' from='winjab@update.denmark'>" +
+			"<subject>Upgrade available for winjab</subject>" +
 			"<body>Version 0.9.1.1 of winjab is available. Yours is 0.9.1.0.</body>" +
 			"<x xmlns='jabber:x:autoupdate'>winjab@update.denmark</x></message>"
 		const old = "winjab@update.denmark/0.9.1.0"
@@ -374,7 +375,8 @@ func TestServiceAnswers(t *testing.T) {
 		{"GUIDE-7-update-9 set", "set", "winjab@update.denmark", "<bad-request"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			sent := h.must("<iq type='" + tt.typ + "' id='1' from='hamlet@denmark/x' to='" + tt.to + "'>" + open + "</query></iq>")
+			sent := h.must("<iq type='" + tt.typ + "' id='1' from='hamlet@denmark/x' to='" + tt.to + "'>" + open +
+				"</query></iq>")
 			if len(sent) != 1 || !strings.Contains(sent[0], tt.want) {
 				t.Errorf("sent %q", sent)
 			}

@@ -190,7 +190,9 @@ func TestClients(t *testing.T) {
 			said <- line{m.Body, openpgp.SecurityOf(ctx).Encrypted}
 			return nil
 		})
-		return e, s.Client(name+"/x", e.Handler(mux), func(c *client.Config) { c.Extensions = []xmpp.Extension{e} })
+		cfg := s.ClientConfig(name+"/x", e.Handler(mux))
+		cfg.Extensions = []xmpp.Extension{e}
+		return e, s.Start(cfg)
 	}
 	juliet, j := start("juliet")
 	romeo, r := start("romeo")
