@@ -47,6 +47,10 @@ type Trust struct {
 	// it; small servers with certificates that they have signed themselves need
 	// it. Without it dialback is not offered, not accepted and not used.
 	Dialback bool
+	// Subdomains takes stanzas also from domains below one that was proven, as
+	// servers of 2002 sent them (draft-miller-xmpp-core-02, section 6.2.2).
+	// Today each domain is proven for itself.
+	Subdomains bool
 	// Plaintext goes without TLS where the other server has none. There are no
 	// certificates then, so it needs Dialback.
 	Plaintext bool

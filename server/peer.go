@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -229,13 +230,29 @@ func (p *peer) check(from, to jid.JID) error {
 	if p.receiving == nil {
 		return &stream.Error{Condition: stream.UnsupportedStanzaType, Text: "this stream is for stanzas the other way only"}
 	}
-	if err := p.receiving.Check(from, to); err != nil {
+	err := p.receiving.Check(from, to)
+	for above := from; err == stream.InvalidFrom && p.trust.Subdomains && !p.fed.isLocal(from.DomainJID()); {
+		_, name, ok := strings.Cut(above.Domain(), ".")
+		if !ok {
+			break
+		}
+		if above, ok = domainOf(name); ok {
+			err = p.receiving.Check(above, to)
+		}
+	}
+	if err != nil {
 		return err
 	}
 	if !p.fed.isLocal(to.DomainJID()) {
 		return stream.HostGone // it was, when the pair was authorized
 	}
 	return nil
+}
+
+// domainOf returns the address of a domain that is a part of a valid one.
+func domainOf(name string) (jid.JID, bool) {
+	j, err := jid.New("", name, "")
+	return j, err == nil
 }
 
 // malformed answers a stanza with an address that is none, if it is known who has

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/etherx-go/xmpp/server"
 	"github.com/etherx-go/xmpp/stream"
 )
 
@@ -260,4 +261,39 @@ func TestS2SBadStanzas(t *testing.T) {
 			}
 		})
 	})
+}
+
+// A server of 2002 speaks for the domains below its own, if that is allowed.
+func TestS2SSubdomains(t *testing.T) {
+	subdomains := func(c *server.Config) { c.Federation.Subdomains = true }
+	for name, from := range map[string]string{
+		"CORE-6.2.2-5 below":     "eve@x.capulet.example",
+		"CORE-6.2.2-5 far below": "eve@z.y.x.capulet.example/z",
+	} {
+		t.Run(name, func(t *testing.T) {
+			onStage(t, func(_ *testing.T, s *scene) {
+				romeo := s.romeo()
+				f, _ := s.authorized()
+				f.send("<message id='m' from='" + from + "' to='romeo@montague.example'/>")
+				romeo.hears("m")
+			}, bare, subdomains)
+		})
+	}
+	for name, from := range map[string]string{
+		"CORE-6.2.2-5 above":               "eve@example",
+		"CORE-6.2.2-5 beside":              "eve@x.mallory.example",
+		"CORE-6.2.2-5 that ends alike":     "eve@xcapulet.example",
+		"CORE-6.2.2-5 that is served here": "eve@chat.capulet.example",
+	} {
+		t.Run(name, func(t *testing.T) {
+			onStage(t, func(_ *testing.T, s *scene) {
+				romeo := s.romeo()
+				s.network.account(s.srv, "chat.capulet.example")
+				f, _ := s.authorized()
+				f.send("<message id='m' from='" + from + "' to='romeo@montague.example'/>")
+				f.hearsEnd(fails(stream.InvalidFrom))
+				romeo.hearsNothing()
+			}, bare, subdomains)
+		})
+	}
 }
