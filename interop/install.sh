@@ -6,7 +6,7 @@
 # Does nothing, quickly, when everything is installed. Needs root or sudo.
 set -eu
 
-packages="prosody lua-unbound ejabberd python3-slixmpp profanity go-sendxmpp tmux util-linux gcc libc6-dev libexpat1-dev ca-certificates"
+packages="prosody lua-unbound ejabberd python3-slixmpp profanity go-sendxmpp tmux util-linux gnupg gcc libc6-dev libexpat1-dev ca-certificates"
 policy=/usr/sbin/policy-rc.d
 
 fail() {

@@ -100,7 +100,8 @@ func TestRestore(t *testing.T) {
 		{name: "too large", backup: theirs, code: code, l: openpgp.Limits{MaxKeyData: 1000}, want: openpgp.ErrTooLarge},
 		{name: "a public key", backup: sealed(t, secret.Public().Bytes(), nil), code: code, want: openpgp.ErrMalformed},
 		{name: "no key", backup: sealed(t, status, nil), code: code, want: openpgp.ErrMalformed},
-		{name: "a bomb", backup: sealed(t, make([]byte, 10<<20), &packet.Config{DefaultCompressionAlgo: packet.CompressionZLIB}),
+		{name: "a bomb", backup: sealed(t, make([]byte, 10<<20),
+			&packet.Config{DefaultCompressionAlgo: packet.CompressionZLIB}),
 			code: code, want: openpgp.ErrTooLarge},
 		{name: "with much memory", backup: sealed(t, secret.Bytes(), &packet.Config{
 			S2KConfig: &s2k.Config{S2KMode: s2k.Argon2S2K}}), code: code, want: openpgp.ErrMalformed},

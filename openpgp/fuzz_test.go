@@ -24,7 +24,8 @@ func FuzzReadKeys(f *testing.F) {
 			_ = k.Check(opgptest.At)
 			_ = k.HasAddress(opgptest.Juliet, opgptest.At)
 			again, err := openpgp.ReadKeys(bytes.NewReader(k.Bytes()), openpgp.Limits{})
-			if err != nil || len(again) != 1 || again[0].Fingerprint() != k.Fingerprint() || again[0].IsSecret() != k.IsSecret() {
+			if err != nil || len(again) != 1 || again[0].Fingerprint() != k.Fingerprint() ||
+				again[0].IsSecret() != k.IsSecret() {
 				t.Fatalf("%v is read as %v, %v", k, again, err)
 			}
 		}

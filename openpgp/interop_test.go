@@ -61,11 +61,13 @@ func (g *gpg) run(ctx context.Context, in []byte, args ...string) (out []byte, s
 		return nil, "", err
 	}
 	defer r.Close()
-	args = append([]string{"--batch", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", "", "--trust-model", "always",
+	args = append([]string{"--batch", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", "", "--trust-model",
+		"always",
 		"--status-fd", "3"}, args...)
 	cmd := exec.CommandContext(ctx, "gpg", args...)
 	var stdout, stderr bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Env, cmd.ExtraFiles = bytes.NewReader(in), &stdout, &stderr, g.env(), []*os.File{w}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Env, cmd.ExtraFiles = bytes.NewReader(in), &stdout, &stderr, g.env(),
+		[]*os.File{w}
 	lines := make(chan string)
 	go func() {
 		var b bytes.Buffer
@@ -130,7 +132,8 @@ func ringWith(keys ...*openpgp.Key) *openpgp.Keyring { return &openpgp.Keyring{O
 
 // The kinds of keys that people have.
 var algorithms = [][2]string{
-	{"ed25519", "cv25519"}, {"rsa2048", "rsa2048"}, {"rsa3072", "rsa3072"}, {"nistp256", "nistp256"}, {"nistp521", "nistp521"},
+	{"ed25519", "cv25519"}, {"rsa2048", "rsa2048"}, {"rsa3072", "rsa3072"}, {"nistp256", "nistp256"}, {"nistp521",
+		"nistp521"},
 	{"brainpoolP256r1", "brainpoolP256r1"},
 }
 
@@ -149,7 +152,8 @@ func TestGnuPGKeys(t *testing.T) {
 			ring := ringWith(theirs) // the secret key of gpg, used here
 
 			t.Run("we read what gpg writes", func(t *testing.T) {
-				for _, options := range [][]string{nil, {"--textmode"}, {"--digest-algo", "SHA512"}, {"--rfc4880", "--digest-algo", "SHA384"}} {
+				for _, options := range [][]string{nil, {"--textmode"}, {"--digest-algo", "SHA512"}, {"--rfc4880",
+					"--digest-algo", "SHA512"}} {
 					sig, _ := g.must(t, text, slices.Concat(options, []string{"--local-user", "xmpp:" + addr, "--detach-sign"})...)
 					if got, err := ring.Verify(t.Context(), text, sig, []*openpgp.Key{theirs}, time.Time{}); err != nil ||
 						got.Key.Fingerprint() != theirs.Fingerprint() || time.Since(got.Time) > time.Minute {
@@ -160,10 +164,12 @@ func TestGnuPGKeys(t *testing.T) {
 					}
 				}
 				for _, options := range [][]string{
-					nil, {"--compress-algo", "zip"}, {"--compress-algo", "bzip2"}, {"--compress-algo", "none"}, {"--cipher-algo", "AES"},
+					nil, {"--compress-algo", "zip"}, {"--compress-algo", "bzip2"}, {"--compress-algo", "none"}, {"--cipher-algo",
+						"AES"},
 					{"--cipher-algo", "3DES"}, {"--cipher-algo", "CAST5"}, {"--throw-keyids"}, {"--rfc4880"},
 				} {
-					m, _ := g.must(t, text, slices.Concat(options, []string{"--local-user", "xmpp:" + addr, "-r", theirs.Fingerprint(), "-r",
+					m, _ := g.must(t, text, slices.Concat(options, []string{"--local-user", "xmpp:" + addr, "-r",
+						theirs.Fingerprint(), "-r",
 						ours.Fingerprint(), "--sign", "--encrypt"})...)
 					for _, reader := range []*openpgp.Keyring{ring, ringWith(ours)} {
 						o, err := reader.Open(t.Context(), m, []*openpgp.Key{theirs}, time.Time{})
@@ -187,7 +193,8 @@ func TestGnuPGKeys(t *testing.T) {
 					if _, status := g.must(t, text, "--verify", file, "-"); !isGood(status, signer) {
 						t.Errorf("a signature: %s", status)
 					}
-					if _, status, err := g.run(t.Context(), text[1:], "--verify", file, "-"); err == nil || !strings.Contains(status, "BADSIG") {
+					if _, status, err := g.run(t.Context(), text[1:], "--verify", file, "-"); err == nil ||
+						!strings.Contains(status, "BADSIG") {
 						t.Errorf("a signature of something else: %s, %v", status, err)
 					}
 					for _, to := range [][]*openpgp.Key{nil, {theirs}, {theirs, ours}} {
@@ -196,7 +203,8 @@ func TestGnuPGKeys(t *testing.T) {
 							t.Fatal(err)
 						}
 						out, status := g.must(t, m, "--decrypt")
-						if !bytes.Equal(out, text) || !isGood(status, signer) || strings.Contains(status, "DECRYPTION_OKAY") != (to != nil) {
+						if !bytes.Equal(out, text) || !isGood(status, signer) || strings.Contains(status,
+							"DECRYPTION_OKAY") != (to != nil) {
 							t.Errorf("a message to %v: %q, %s", to, out, status)
 						}
 					}
@@ -208,7 +216,8 @@ func TestGnuPGKeys(t *testing.T) {
 
 // isGood reports whether gpg says that there is a good signature by the key.
 func isGood(status string, k *openpgp.Key) bool {
-	return strings.Contains(status, "GOODSIG") && strings.Contains(status, "VALIDSIG") && strings.Contains(status, k.Fingerprint())
+	return strings.Contains(status, "GOODSIG") && strings.Contains(status, "VALIDSIG") && strings.Contains(status,
+		k.Fingerprint())
 }
 
 // Keys that expire and are revoked while they are in use.
@@ -217,7 +226,8 @@ func TestGnuPGKeyState(t *testing.T) {
 	for _, tt := range []struct {
 		name, reason string
 		want         error
-	}{{"expire", "", openpgp.ErrKeyExpired}, {"compromised", "1", openpgp.ErrKeyRevoked}, {"superseded", "2", openpgp.ErrKeyRevoked}} {
+	}{{"expire", "", openpgp.ErrKeyExpired}, {"compromised", "1", openpgp.ErrKeyRevoked}, {"superseded", "2",
+		openpgp.ErrKeyRevoked}} {
 		k := g.newKey(t, tt.name+"@example.org", "ed25519", "cv25519")
 		sig, _ := g.must(t, status, "--local-user", k.Fingerprint(), "--detach-sign")
 		verify := func(at time.Time) error {
@@ -235,7 +245,8 @@ func TestGnuPGKeyState(t *testing.T) {
 		if tt.reason == "" {
 			g.must(t, nil, "--quick-set-expire", k.Fingerprint(), "seconds=3600")
 		} else {
-			cmd := exec.Command("gpg", "--no-tty", "--command-fd", "0", "--pinentry-mode", "loopback", "--passphrase", "", "--armor",
+			cmd := exec.Command("gpg", "--no-tty", "--command-fd", "0", "--pinentry-mode", "loopback", "--passphrase", "",
+				"--armor",
 				"--gen-revoke", k.Fingerprint())
 			cmd.Env, cmd.Stdin = g.env(), strings.NewReader("y\n"+tt.reason+"\n\ny\n")
 			out, err := cmd.Output()
@@ -264,10 +275,12 @@ func TestGnuPGSecretKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The passphrase that gpg is given comes last.
-	if _, status := g.must(t, []byte(locked.Armor()), "--passphrase", "balcony", "--import"); !strings.Contains(status, "IMPORT_OK 17") {
+	if _, status := g.must(t, []byte(locked.Armor()), "--passphrase", "balcony", "--import"); !strings.Contains(status,
+		"IMPORT_OK 17") {
 		t.Fatalf("import: %s", status)
 	}
-	if _, _, err := g.run(t.Context(), status, "--passphrase", "orchard", "--local-user", k.Fingerprint(), "--detach-sign"); err == nil {
+	if _, _, err := g.run(t.Context(), status, "--passphrase", "orchard", "--local-user", k.Fingerprint(),
+		"--detach-sign"); err == nil {
 		t.Error("signed with a wrong passphrase")
 	}
 	g.must(t, status, "--passphrase", "balcony", "--local-user", k.Fingerprint(), "--detach-sign")
@@ -295,7 +308,8 @@ func TestGnuPGSecretKeys(t *testing.T) {
 		t.Errorf("the keys in the backup are locked: %s", packets)
 	}
 	theirs, _ := g.must(t, plain, "--passphrase", code, "--cipher-algo", "AES", "--s2k-count", "65536", "--symmetric")
-	if restored, err := openpgp.Restore(theirs, code, openpgp.Limits{}); err != nil || !bytes.Equal(restored[0].Bytes(), k.Bytes()) {
+	if restored, err := openpgp.Restore(theirs, code, openpgp.Limits{}); err != nil || !bytes.Equal(restored[0].Bytes(),
+		k.Bytes()) {
 		t.Errorf("restored %v, %v", restored, err)
 	}
 }
@@ -317,7 +331,8 @@ func TestGnuPGLegacy(t *testing.T) {
 			t.Fatal(err)
 		}
 		file := filepath.Join(t.TempDir(), "sig")
-		armor := "-----BEGIN PGP SIGNATURE-----\n\n" + st.Child(legacy.NSSigned, "x").Text() + "\n-----END PGP SIGNATURE-----\n"
+		armor := "-----BEGIN PGP SIGNATURE-----\n\n" + st.Child(legacy.NSSigned, "x").Text() +
+			"\n-----END PGP SIGNATURE-----\n"
 		if err := os.WriteFile(file, []byte(armor), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -325,8 +340,10 @@ func TestGnuPGLegacy(t *testing.T) {
 			t.Errorf("gpg says %s", status)
 		}
 		for _, options := range [][]string{nil, {"--textmode"}} {
-			out, _ := g.must(t, []byte(p.Status), append(options, "--armor", "--local-user", romeo.Fingerprint(), "--detach-sign")...)
-			st := opgptest.Parse(t, "<presence><status>"+p.Status+"</status><x xmlns='jabber:x:signed'>"+body(out)+"</x></presence>")
+			out, _ := g.must(t, []byte(p.Status), append(options, "--armor", "--local-user", romeo.Fingerprint(),
+				"--detach-sign")...)
+			st := opgptest.Parse(t, "<presence><status>"+p.Status+"</status><x xmlns='jabber:x:signed'>"+body(out)+"</x>"+
+				"</presence>")
 			sig, err := legacy.Verify(t.Context(), ringWith(juliet), st, []*openpgp.Key{romeo}, time.Time{})
 			if err != nil || sig.Key.Fingerprint() != romeo.Fingerprint() {
 				t.Errorf("%q: %v, %v", options, sig, err)
@@ -343,7 +360,8 @@ func TestGnuPGLegacy(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		armor := "-----BEGIN PGP MESSAGE-----\n\n" + st.Child(legacy.NSEncrypted, "x").Text() + "\n-----END PGP MESSAGE-----\n"
+		armor := "-----BEGIN PGP MESSAGE-----\n\n" + st.Child(legacy.NSEncrypted, "x").Text() +
+			"\n-----END PGP MESSAGE-----\n"
 		if out, _ := g.must(t, []byte(armor), "--decrypt"); string(out) != m.Body {
 			t.Errorf("gpg reads %q", out)
 		}
@@ -378,7 +396,8 @@ func (g *gpgEngine) Sign(ctx context.Context, data []byte) ([]byte, error) {
 	return out, err
 }
 
-func (g *gpgEngine) Verify(ctx context.Context, data, sig []byte, from []*openpgp.Key, _ time.Time) (*openpgp.Signature, error) {
+func (g *gpgEngine) Verify(ctx context.Context, data, sig []byte, from []*openpgp.Key,
+	_ time.Time) (*openpgp.Signature, error) {
 	file := filepath.Join(g.home, "signature")
 	if err := os.WriteFile(file, sig, 0o600); err != nil {
 		return nil, err
@@ -406,7 +425,8 @@ func (g *gpgEngine) Seal(ctx context.Context, plain []byte, to []*openpgp.Key, s
 	return out, err
 }
 
-func (g *gpgEngine) Open(ctx context.Context, message []byte, from []*openpgp.Key, _ time.Time) (*openpgp.Opened, error) {
+func (g *gpgEngine) Open(ctx context.Context, message []byte, from []*openpgp.Key, _ time.Time) (*openpgp.Opened,
+	error) {
 	out, status, err := g.run(ctx, message, "--decrypt")
 	if err != nil && !strings.Contains(status, "PLAINTEXT") {
 		return nil, fmt.Errorf("%w: %w", openpgp.ErrNoKey, err)

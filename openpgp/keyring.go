@@ -167,7 +167,8 @@ func (k *Keyring) writer(out io.Writer, to []*Key, signers []*pgp.Entity) (io.Wr
 		}
 		entities = append(entities, e)
 	}
-	w, err := pgp.EncryptWithParams(out, entities, nil, &pgp.EncryptParams{Signers: signers, EncryptionTime: &at, Config: c})
+	w, err := pgp.EncryptWithParams(out, entities, nil, &pgp.EncryptParams{Signers: signers, EncryptionTime: &at,
+		Config: c})
 	return w, wrap(err, ErrNoKey)
 }
 
@@ -178,7 +179,7 @@ func (k *Keyring) Verify(_ context.Context, data, signature []byte, from []*Key,
 	if len(signature) > l.MaxMessage || len(data) > l.MaxPlain {
 		return nil, fmt.Errorf("%w: a signature", ErrTooLarge)
 	}
-	if err := countPackets(signature, l); err != nil {
+	if err := checkSignatures(signature, l); err != nil {
 		return nil, err
 	}
 	ring, err := ringOf(from, nil)
@@ -287,11 +288,13 @@ func (r *ring) release() {
 	}
 }
 
-// Tags of packets (RFC 4880, section 4.3).
+// Tags of packets (RFC 4880, section 4.3; RFC 9580, section 5.14).
 const (
 	tagEncryptedKey = 1
 	tagSignature    = 2
 	tagPassphrase   = 3
+	tagMarker       = 10
+	tagPadding      = 21
 )
 
 // countPackets checks how many recipients and signatures stand at the beginning
@@ -314,6 +317,28 @@ func countPackets(message []byte, l Limits) error {
 		case recipients > l.MaxRecipients:
 			return fmt.Errorf("%w: more than %d recipients", ErrTooLarge, l.MaxRecipients)
 		case signatures > l.MaxSignatures:
+			return fmt.Errorf("%w: more than %d signatures", ErrTooLarge, l.MaxSignatures)
+		}
+	}
+}
+
+// checkSignatures checks that what should be detached signatures is nothing else,
+// and that there are not too many.
+func checkSignatures(data []byte, l Limits) error {
+	r := packet.NewOpaqueReader(bytes.NewReader(data))
+	for signatures := 0; ; {
+		p, err := r.Next()
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return wrap(err, ErrMalformed)
+		case p.Tag == tagMarker || p.Tag == tagPadding:
+			continue
+		case p.Tag != tagSignature:
+			return fmt.Errorf("%w: not a signature", ErrMalformed)
+		}
+		if signatures++; signatures > l.MaxSignatures {
 			return fmt.Errorf("%w: more than %d signatures", ErrTooLarge, l.MaxSignatures)
 		}
 	}

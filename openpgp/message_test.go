@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"io"
 	"testing"
 	"time"
 
@@ -175,32 +176,15 @@ func TestRenewedKey(t *testing.T) {
 		{name: "renewed", lifetime: 48 * time.Hour, after: 26 * time.Hour},
 		{name: "renewed, a message", sealed: true, lifetime: 48 * time.Hour, after: 26 * time.Hour},
 		{name: "expired in spite of it", lifetime: 48 * time.Hour, after: 49 * time.Hour, want: openpgp.ErrKeyExpired},
-		{name: "of something else", lifetime: 48 * time.Hour, after: 26 * time.Hour, data: "Offline", want: openpgp.ErrBadSignature},
+		{name: "of something else", lifetime: 48 * time.Hour, after: 26 * time.Hour, data: "Offline",
+			want: openpgp.ErrBadSignature},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			old, err := openpgp.GenerateAt(opgptest.Juliet, 24*time.Hour, opgptest.At)
 			if err != nil {
 				t.Fatal(err)
 			}
-			e := entity(t, old)
-			c := &packet.Config{Time: func() time.Time { return opgptest.At.Add(time.Hour) }}
-			seconds := uint32(tt.lifetime / time.Second)
-			for _, id := range e.Identities {
-				for _, sig := range id.SelfCertifications {
-					sig.Packet.KeyLifetimeSecs, sig.Packet.CreationTime = &seconds, c.Now()
-				}
-				if err := id.ReSign(c); err != nil {
-					t.Fatal(err)
-				}
-			}
-			var buf bytes.Buffer
-			if err := e.Serialize(&buf); err != nil {
-				t.Fatal(err)
-			}
-			renewed, err := openpgp.ReadKeys(&buf, openpgp.Limits{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			renewed := []*openpgp.Key{renew(t, old, tt.lifetime)}
 			ring := opgptest.Ring(t, "romeo")
 			hers := opgptest.Ring(t)
 			hers.Own = []*openpgp.Key{old}
@@ -231,4 +215,112 @@ func TestRenewedKey(t *testing.T) {
 			}
 		})
 	}
+}
+
+// reencrypt decrypts a message to one key and encrypts what is in it, signature
+// and all, to another: what a recipient can do who wants to pretend that it was
+// meant for somebody else.
+func reencrypt(t *testing.T, message []byte, from, to *openpgp.Key) []byte {
+	t.Helper()
+	packets := packet.NewReader(bytes.NewReader(message))
+	own, ok := entity(t, from).EncryptionKey(opgptest.At, nil)
+	if !ok {
+		t.Fatal("no key to decrypt with")
+	}
+	var session *packet.EncryptedKey
+	for {
+		p, err := packets.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch p := p.(type) {
+		case *packet.EncryptedKey:
+			if p.KeyId == own.PublicKey.KeyId {
+				session = p
+			}
+			continue
+		case *packet.SymmetricallyEncrypted:
+			if err := session.Decrypt(own.PrivateKey, nil); err != nil {
+				t.Fatal(err)
+			}
+			inner, err := p.Decrypt(session.CipherFunc, session.Key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			theirs, ok := entity(t, to).EncryptionKey(opgptest.At, nil)
+			if !ok {
+				t.Fatal("no key to encrypt to")
+			}
+			var out bytes.Buffer
+			if err := packet.SerializeEncryptedKey(&out, theirs.PublicKey, session.CipherFunc, session.Key, nil); err != nil {
+				t.Fatal(err)
+			}
+			w, err := packet.SerializeSymmetricallyEncrypted(&out, session.CipherFunc, false, packet.CipherSuite{},
+				session.Key, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(w, inner); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return out.Bytes()
+		}
+	}
+}
+
+// A message that was signed for one is not taken as signed by another who was sent
+// it, also if the signer's key was renewed since.
+func TestSurreptitiousForwarding(t *testing.T) {
+	romeo, mercutio := opgptest.Key(t, "romeo"), opgptest.Key(t, "mercutio")
+	open, err := mercutio.Unlock([]byte("balcony"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hers, err := openpgp.GenerateAt(opgptest.Juliet, 24*time.Hour, opgptest.At)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sender, victim := opgptest.Ring(t), opgptest.Ring(t)
+	sender.Own, victim.Own = []*openpgp.Key{hers}, []*openpgp.Key{open}
+	message, err := sender.Seal(t.Context(), status, []*openpgp.Key{romeo}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := reencrypt(t, message, romeo, open)
+	for name, from := range map[string]*openpgp.Key{"as it was": hers, "renewed": renew(t, hers, 48*time.Hour)} {
+		at := opgptest.At.Add(2 * time.Hour)
+		o, err := victim.Open(t.Context(), forged, []*openpgp.Key{from}, at)
+		if err != nil || string(o.Plain) != string(status) || o.Signature != nil || !errors.Is(o.Err,
+			openpgp.ErrBadSignature) {
+			t.Errorf("%s: %+v, %v", name, o, err)
+		}
+	}
+}
+
+// renew signs a key anew, an hour after it was made, for another lifetime.
+func renew(t *testing.T, k *openpgp.Key, lifetime time.Duration) *openpgp.Key {
+	t.Helper()
+	e := entity(t, k)
+	c := &packet.Config{Time: func() time.Time { return opgptest.At.Add(time.Hour) }}
+	seconds := uint32(lifetime / time.Second)
+	for _, id := range e.Identities {
+		for _, sig := range id.SelfCertifications {
+			sig.Packet.KeyLifetimeSecs, sig.Packet.CreationTime = &seconds, c.Now()
+		}
+		if err := id.ReSign(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var buf bytes.Buffer
+	if err := e.Serialize(&buf); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := openpgp.ReadKeys(&buf, openpgp.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys[0]
 }

@@ -73,7 +73,8 @@ func TestPeers(t *testing.T) {
 		if err != nil || clear.Message().Body != "Hi" {
 			t.Errorf("%v, %v", clear, err)
 		}
-		if err := e.Send(t.Context(), h, &stanza.Message{To: orchard.Bare(), Body: "Hi"}); !errors.Is(err, openpgp.ErrKeyExpired) {
+		if err := e.Send(t.Context(), h, &stanza.Message{To: orchard.Bare(), Body: "Hi"}); !errors.Is(err,
+			openpgp.ErrKeyExpired) {
 			t.Errorf("to all his keys: %v", err)
 		}
 		// The signature and the decryption are by one key.
@@ -160,7 +161,8 @@ func TestHandler(t *testing.T) {
 	}
 	e.Keys = func(context.Context, xmpp.Sender, jid.JID) ([]*openpgp.Key, error) { return nil, context.Canceled }
 	got = nil
-	if err := handler.HandleXMPP(t.Context(), h, encrypted(t, headless(t, "body-signed.asc"))); err != nil || got[1] != "" {
+	if err := handler.HandleXMPP(t.Context(), h, encrypted(t, headless(t, "body-signed.asc"))); err != nil ||
+		got[1] != "" {
 		t.Errorf("without the sender's keys: %q, %v", got, err)
 	}
 	if err := e.Send(t.Context(), h, &stanza.Message{To: opgptest.Romeo, Body: "x"}); !errors.Is(err, context.Canceled) {
@@ -204,7 +206,8 @@ func TestClients(t *testing.T) {
 	if err := xmpp.Send(t.Context(), j, p); err != nil {
 		t.Fatal(err)
 	}
-	if err := juliet.Send(t.Context(), j, &stanza.Message{To: r.LocalAddr(), Type: stanza.TypeChat, Body: "O Romeo"}); !errors.Is(
+	if err := juliet.Send(t.Context(), j, &stanza.Message{To: r.LocalAddr(), Type: stanza.TypeChat,
+		Body: "O Romeo"}); !errors.Is(
 		err, openpgp.ErrKeyExpired) {
 		t.Errorf("to all of Romeo's keys: %v", err)
 	}

@@ -34,7 +34,8 @@ func signed(t testing.TB, status, armor string) *stanza.Stanza {
 
 func encrypted(t testing.TB, armor string) *stanza.Stanza {
 	t.Helper()
-	return opgptest.Parse(t, "<message from='romeo@example.org/orchard' to='juliet@example.org/balcony' id='1' type='chat'>"+
+	return opgptest.Parse(t, "<message from='romeo@example.org/orchard' to='juliet@example.org/balcony' id='1'"+
+		" type='chat'>"+
 		"<body>This message is encrypted.</body><x xmlns='jabber:x:encrypted'>"+armor+"</x></message>")
 }
 
@@ -88,13 +89,16 @@ func TestPayloads(t *testing.T) {
 	if v, err := opgptest.Decode[Signed](t, s); err != nil || string(v) != "ab" {
 		t.Errorf("%q, %v", v, err)
 	}
-	if b, err := Signed("ab").AppendXML(nil); err != nil || !strings.HasPrefix(string(b), "<x xmlns='jabber:x:signed'>YWI=\n=") {
+	if b, err := Signed("ab").AppendXML(nil); err != nil || !strings.HasPrefix(string(b),
+		"<x xmlns='jabber:x:signed'>YWI=\n=") {
 		t.Errorf("%s, %v", b, err)
 	}
-	if v, err := opgptest.Decode[Encrypted](t, "<x xmlns='jabber:x:encrypted'>\n YW\nI=\n</x>"); err != nil || string(v) != "ab" {
+	if v, err := opgptest.Decode[Encrypted](t, "<x xmlns='jabber:x:encrypted'>\n YW\nI=\n</x>"); err != nil ||
+		string(v) != "ab" {
 		t.Errorf("%q, %v", v, err)
 	}
-	if b, err := Encrypted("ab").AppendXML(nil); err != nil || !strings.HasPrefix(string(b), "<x xmlns='jabber:x:encrypted'>YWI=\n=") {
+	if b, err := Encrypted("ab").AppendXML(nil); err != nil || !strings.HasPrefix(string(b),
+		"<x xmlns='jabber:x:encrypted'>YWI=\n=") {
 		t.Errorf("%s, %v", b, err)
 	}
 	for _, p := range []stanza.Payload{Signed(nil), Encrypted{}} {
@@ -176,7 +180,8 @@ func TestSignedPresence(t *testing.T) {
 		}
 	})
 	t.Run("a signed message", func(t *testing.T) {
-		st := opgptest.Parse(t, "<message><body>Online</body><x xmlns='jabber:x:signed'>"+headless(t, "romeo.sig.asc")+"</x></message>")
+		st := opgptest.Parse(t, "<message><body>Online</body><x xmlns='jabber:x:signed'>"+headless(t,
+			"romeo.sig.asc")+"</x></message>")
 		if _, err := verify(st); err != nil {
 			t.Error(err)
 		}
@@ -207,8 +212,9 @@ func TestSignedPresence(t *testing.T) {
 func TestEncryptedMessage(t *testing.T) {
 	juliet, romeo := opgptest.Ring(t, "juliet"), opgptest.Ring(t, "romeo")
 	t.Run("CORE-C.2-1 the body is encrypted, and a plain one says so", func(t *testing.T) {
-		m := &stanza.Message{To: jid.MustParse("juliet@example.org/balcony"), Type: stanza.TypeChat, ID: "1", Subject: "Roses",
-			Body: "What's in <a name>?", Bodies: []stanza.Text{{Lang: "de", Body: "Was ist ein Name?"}}, Thread: "t",
+		m := &stanza.Message{To: jid.MustParse("juliet@example.org/balcony"), Type: stanza.TypeChat, ID: "1",
+			Subject: "Roses",
+			Body:    "What's in <a name>?", Bodies: []stanza.Text{{Lang: "de", Body: "Was ist ein Name?"}}, Thread: "t",
 			Payloads: []any{
 				hints.Store, stanza.Raw("<html xmlns='http://jabber.org/protocol/xhtml-im'><body>a name</body></html>"),
 			}}
@@ -221,13 +227,15 @@ func TestEncryptedMessage(t *testing.T) {
 			t.Fatal(err)
 		}
 		wire := st.String()
-		for _, part := range []string{"<body>This message is encrypted.</body>", "<subject>Roses</subject>", "<thread>t</thread>",
+		for _, part := range []string{"<body>This message is encrypted.</body>", "<subject>Roses</subject>",
+			"<thread>t</thread>",
 			"<x xmlns='jabber:x:encrypted'>", "<encryption xmlns='urn:xmpp:eme:0' namespace='jabber:x:encrypted'/>", "<store "} {
 			if strings.Count(wire, part) != 1 {
 				t.Errorf("%s is not there once: %s", part, wire)
 			}
 		}
-		if strings.Contains(wire, "ame>") || strings.Contains(wire, "Name") || strings.Contains(wire, "-----") || m.Body == "" {
+		if strings.Contains(wire, "ame>") || strings.Contains(wire, "Name") || strings.Contains(wire, "-----") ||
+			m.Body == "" {
 			t.Errorf("the text can be read: %s", wire)
 		}
 		for _, reader := range []*openpgp.Keyring{juliet, romeo} { // the sender can read it too
@@ -286,17 +294,19 @@ func TestEncryptedMessage(t *testing.T) {
 		ring openpgp.Engine
 		want error
 	}{
-		"another key":   {encrypted(t, headless(t, "body.asc")), romeo, openpgp.ErrNoKey},
-		"a locked key":  {encrypted(t, headless(t, "body.asc")), opgptest.Ring(t, "mercutio"), openpgp.ErrLocked},
-		"signed only":   {encrypted(t, Armor(notEncrypted)), juliet, openpgp.ErrMalformed},
-		"no armour":     {encrypted(t, "!"), juliet, openpgp.ErrMalformed},
-		"no OpenPGP":    {encrypted(t, "AAAA"), juliet, openpgp.ErrMalformed},
-		"nothing":       {opgptest.Parse(t, "<message><body>x</body></message>"), juliet, openpgp.ErrMalformed},
-		"a presence":    {opgptest.Parse(t, "<presence><x xmlns='jabber:x:encrypted'>AAAA</x></presence>"), juliet, openpgp.ErrMalformed},
+		"another key":  {encrypted(t, headless(t, "body.asc")), romeo, openpgp.ErrNoKey},
+		"a locked key": {encrypted(t, headless(t, "body.asc")), opgptest.Ring(t, "mercutio"), openpgp.ErrLocked},
+		"signed only":  {encrypted(t, Armor(notEncrypted)), juliet, openpgp.ErrMalformed},
+		"no armour":    {encrypted(t, "!"), juliet, openpgp.ErrMalformed},
+		"no OpenPGP":   {encrypted(t, "AAAA"), juliet, openpgp.ErrMalformed},
+		"nothing":      {opgptest.Parse(t, "<message><body>x</body></message>"), juliet, openpgp.ErrMalformed},
+		"a presence": {opgptest.Parse(t, "<presence><x xmlns='jabber:x:encrypted'>AAAA</x></presence>"), juliet,
+			openpgp.ErrMalformed},
 		"a bomb":        {encrypted(t, headless(t, "bomb.asc")), juliet, openpgp.ErrTooLarge},
 		"the other way": {signed(t, "Online", headless(t, "romeo.sig.asc")), juliet, openpgp.ErrMalformed},
 	} {
-		if st, sec, err := Decrypt(t.Context(), tt.ring, tt.st, nil, time.Time{}); !errors.Is(err, tt.want) || st != nil || sec.Encrypted {
+		if st, sec, err := Decrypt(t.Context(), tt.ring, tt.st, nil, time.Time{}); !errors.Is(err, tt.want) || st != nil ||
+			sec.Encrypted {
 			t.Errorf("%s: %v, %v, want %v", name, st, err, tt.want)
 		}
 	}
@@ -308,7 +318,8 @@ func TestEncryptedMessage(t *testing.T) {
 	if _, err := Encrypt(t.Context(), romeo, m, nil, ""); !errors.Is(err, openpgp.ErrNoKey) {
 		t.Errorf("to nobody: %v", err)
 	}
-	if _, err := Encrypt(t.Context(), romeo, m, []*openpgp.Key{opgptest.Key(t, "paris")}, ""); !errors.Is(err, openpgp.ErrKeyRevoked) {
+	if _, err := Encrypt(t.Context(), romeo, m, []*openpgp.Key{opgptest.Key(t, "paris")}, ""); !errors.Is(err,
+		openpgp.ErrKeyRevoked) {
 		t.Errorf("to a revoked key: %v", err)
 	}
 }

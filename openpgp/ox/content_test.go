@@ -23,13 +23,18 @@ func TestContent(t *testing.T) {
 		out      string // "" if it is as in
 		bad      bool
 	}{
-		{name: "example 2 of XEP-0373", in: "<signcrypt" + ns + ">\n  " + to + "\n  " + stamp + "\n  <rpad>\n    f0rm1l4n4-mT8y33j!Y%fRSrcd^" +
-			"\n  </rpad>\n  <payload>\n    <body xmlns='jabber:client'>\n      This is a secret message.\n    </body>\n  </payload>\n</signcrypt>\n",
-			want:    Content{Kind: SignCrypt, To: []jid.JID{opgptest.Juliet}, Time: made, Pad: "\n    f0rm1l4n4-mT8y33j!Y%fRSrcd^\n  "},
+		{name: "example 2 of XEP-0373", in: "<signcrypt" + ns + ">\n  " + to + "\n  " + stamp +
+			"\n  <rpad>\n    f0rm1l4n4-mT8y33j!Y%fRSrcd^" +
+			"\n  </rpad>\n  <payload>\n    <body xmlns='jabber:client'>\n      This is a secret message.\n    " +
+			"</body>\n  </payload>\n</signcrypt>\n",
+			want: Content{Kind: SignCrypt, To: []jid.JID{opgptest.Juliet}, Time: made,
+				Pad: "\n    f0rm1l4n4-mT8y33j!Y%fRSrcd^\n  "},
 			payload: []string{"<body xmlns='jabber:client'>\n      This is a secret message.\n    </body>"},
-			out: "<signcrypt" + ns + ">" + to + "<time stamp='2014-07-10T15:06:00Z'/><rpad>\n    f0rm1l4n4-mT8y33j!Y%fRSrcd^\n  </rpad>" +
+			out: "<signcrypt" + ns + ">" + to + "<time stamp='2014-07-10T15:06:00Z'/>" +
+				"<rpad>\n    f0rm1l4n4-mT8y33j!Y%fRSrcd^\n  </rpad>" +
 				"<payload><body xmlns='jabber:client'>\n      This is a secret message.\n    </body></payload></signcrypt>"},
-		{name: "sign", in: "<sign" + ns + ">" + to + "<to jid='romeo@example.org'/><time stamp='2014-07-10T15:06:00Z'/><payload>" +
+		{name: "sign", in: "<sign" + ns + ">" + to +
+			"<to jid='romeo@example.org'/><time stamp='2014-07-10T15:06:00Z'/><payload>" +
 			"<x xmlns='u:x'/><y xmlns='u:y'>a</y></payload></sign>",
 			want:    Content{Kind: Sign, To: []jid.JID{opgptest.Juliet, opgptest.Romeo}, Time: made},
 			payload: []string{"<x xmlns='u:x'/>", "<y xmlns='u:y'>a</y>"}},
@@ -49,11 +54,14 @@ func TestContent(t *testing.T) {
 		{name: "no payload", in: "<sign" + ns + ">" + to + stamp + "</sign>", bad: true},
 		{name: "two payloads", in: "<sign" + ns + ">" + to + stamp + payload + payload + "</sign>", bad: true},
 		{name: "two paddings", in: "<sign" + ns + ">" + to + stamp + "<rpad/><rpad/>" + payload + "</sign>", bad: true},
-		{name: "too many addresses", in: "<sign" + ns + ">" + strings.Repeat(to, 1001) + stamp + payload + "</sign>", bad: true},
+		{name: "too many addresses", in: "<sign" + ns + ">" + strings.Repeat(to, 1001) + stamp + payload + "</sign>",
+			bad: true},
 		{name: "no XML", in: "Hello", bad: true},
 		{name: "nothing", in: "", bad: true},
-		{name: "two of them", in: "<crypt" + ns + ">" + stamp + payload + "</crypt><crypt" + ns + ">" + stamp + payload + "</crypt>", bad: true},
-		{name: "an entity", in: "<!DOCTYPE a [<!ENTITY b 'c'>]><crypt" + ns + ">" + stamp + "<payload>&b;</payload></crypt>", bad: true},
+		{name: "two of them", in: "<crypt" + ns + ">" + stamp + payload + "</crypt><crypt" + ns + ">" + stamp + payload +
+			"</crypt>", bad: true},
+		{name: "an entity", in: "<!DOCTYPE a [<!ENTITY b 'c'>]><crypt" + ns + ">" + stamp +
+			"<payload>&b;</payload></crypt>", bad: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -85,7 +93,8 @@ func TestContent(t *testing.T) {
 			}
 		})
 	}
-	if got, err := opgptest.Decode[Content](t, "<sign"+ns+">"+to+stamp+payload+"</sign>"); err != nil || got.XMLName().Local != "sign" {
+	if got, err := opgptest.Decode[Content](t, "<sign"+ns+">"+to+stamp+payload+"</sign>"); err != nil ||
+		got.XMLName().Local != "sign" {
 		t.Errorf("as a payload: %+v, %v", got, err)
 	}
 }
@@ -135,8 +144,12 @@ func TestPayloads(t *testing.T) {
 		bad  []string
 		none stanza.Payload
 	}{
-		{"<openpgp" + ns + "YWI=</openpgp>", Element("ab"), func(in string) (any, error) { return opgptest.Decode[Element](t, in) },
-			[]string{"<openpgp" + ns + "</openpgp>", "<openpgp" + ns + "!</openpgp>", "<openpgp" + ns + "YWI</openpgp>"}, Element{}},
+		{"<openpgp" + ns + "YWI=</openpgp>", Element("ab"), func(in string) (any,
+			error) {
+			return opgptest.Decode[Element](t, in)
+		},
+			[]string{"<openpgp" + ns + "</openpgp>", "<openpgp" + ns + "!</openpgp>", "<openpgp" + ns + "YWI</openpgp>"},
+			Element{}},
 		{"<pubkey" + ns + "<data>YWI=</data></pubkey>", PublicKey("ab"),
 			func(in string) (any, error) { return opgptest.Decode[PublicKey](t, in) },
 			[]string{"<pubkey" + ns + "YWI=</pubkey>", "<pubkey" + ns + "<data>!</data></pubkey>"}, PublicKey{}},
@@ -170,7 +183,8 @@ func TestKeyList(t *testing.T) {
 			"<pubkey-metadata v4-fingerprint='" + one + "' date='2018-03-01T15:26:12Z'/>" +
 			"<pubkey-metadata v4-fingerprint='" + two + "' date='1953-05-16T12:00:00Z'/></public-keys-list>"
 	)
-	want := KeyList{{one, time.Date(2018, 3, 1, 15, 26, 12, 0, time.UTC)}, {two, time.Date(1953, 5, 16, 12, 0, 0, 0, time.UTC)}}
+	want := KeyList{{one, time.Date(2018, 3, 1, 15, 26, 12, 0, time.UTC)}, {two, time.Date(1953, 5, 16, 12, 0, 0, 0,
+		time.UTC)}}
 	got, err := opgptest.Decode[KeyList](t, example)
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, %v", got, err)
@@ -184,7 +198,8 @@ func TestKeyList(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, KeyList{{Fingerprint: one}}) {
 		t.Errorf("got %v, %v", got, err)
 	}
-	for _, l := range []KeyList{{{one, time.Time{}}}, {{"x", opgptest.At}}, {want[0], want[0]}, {{strings.ToLower(one), opgptest.At}}} {
+	for _, l := range []KeyList{{{one, time.Time{}}}, {{"x", opgptest.At}}, {want[0], want[0]}, {{strings.ToLower(one),
+		opgptest.At}}} {
 		if b, err := l.AppendXML(nil); err == nil {
 			t.Errorf("%v is written as %s", l, b)
 		}
@@ -192,9 +207,12 @@ func TestKeyList(t *testing.T) {
 }
 
 func FuzzParseContent(f *testing.F) {
-	f.Add([]byte("<signcrypt xmlns='urn:xmpp:openpgp:0'><to jid='juliet@example.org'/><time stamp='2014-07-10T17:06:00+02:00'/>" +
-		"<rpad>x</rpad><payload><body xmlns='jabber:client'>a</body><b xmlns='c' xmlns:d='e' d:f='g'/></payload></signcrypt>"))
-	f.Add([]byte("<o:crypt xmlns:o='urn:xmpp:openpgp:0'><o:time stamp='2014-07-10T17:06:00Z'/><o:payload><b/></o:payload></o:crypt>"))
+	f.Add([]byte("<signcrypt xmlns='urn:xmpp:openpgp:0'><to jid='juliet@example.org'/>" +
+		"<time stamp='2014-07-10T17:06:00+02:00'/>" +
+		"<rpad>x</rpad><payload><body xmlns='jabber:client'>a</body><b xmlns='c' xmlns:d='e' d:f='g'/></payload>" +
+		"</signcrypt>"))
+	f.Add([]byte("<o:crypt xmlns:o='urn:xmpp:openpgp:0'><o:time stamp='2014-07-10T17:06:00Z'/><o:payload><b/>" +
+		"</o:payload></o:crypt>"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := ParseContent(data)
 		if err != nil {
@@ -205,7 +223,8 @@ func FuzzParseContent(f *testing.F) {
 			t.Fatalf("%+v: %v", c, err)
 		}
 		again, err := ParseContent(b)
-		if err != nil || again.Kind != c.Kind || len(again.To) != len(c.To) || !again.Time.Equal(c.Time) || again.Pad != c.Pad ||
+		if err != nil || again.Kind != c.Kind || len(again.To) != len(c.To) || !again.Time.Equal(c.Time) ||
+			again.Pad != c.Pad ||
 			len(again.Payload) != len(c.Payload) {
 			t.Fatalf("%s is read as %+v, %v", b, again, err)
 		}

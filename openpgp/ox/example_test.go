@@ -64,7 +64,8 @@ func ExampleSeal() {
 	fmt.Println(sealed.Body)
 
 	st, _ := sealed.Stanza()
-	opened, err := ox.Open(ctx, &openpgp.Keyring{Own: []*openpgp.Key{his}}, st, ox.Checks{Keys: []*openpgp.Key{hers.Public()}})
+	opened, err := ox.Open(ctx, &openpgp.Keyring{Own: []*openpgp.Key{his}}, st,
+		ox.Checks{Keys: []*openpgp.Key{hers.Public()}})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -116,21 +116,27 @@ func TestExtension(t *testing.T) {
 		{"stored by somebody", delayed(time.Hour, "example.com"), lady, nil},
 		{"without an addressee", replaced(func(h *stanza.Header) { h.To = jid.JID{} }), lady, nil},
 		{"as if to somebody else", replaced(func(h *stanza.Header) { h.To = opgptest.Romeo }), nil, ErrAddressee},
-		{"as if from somebody else", replaced(func(h *stanza.Header) { h.From = opgptest.Juliet }), nil, openpgp.ErrUnknownSigner},
+		{"as if from somebody else", replaced(func(h *stanza.Header) { h.From = opgptest.Juliet }), nil,
+			openpgp.ErrUnknownSigner},
 		{"as if from oneself", replaced(func(h *stanza.Header) { h.From = jid.JID{} }), nil, openpgp.ErrUnknownSigner},
-		{"from somebody without keys", replaced(func(h *stanza.Header) { h.From = jid.MustParse("x@example.org") }), nil, openpgp.ErrNoKey},
-		{"in the clear", opgptest.Parse(t, "<message from='romeo@example.org'><body>Lady</body></message>"), []heard{{"Lady", jid.JID{}}}, nil},
+		{"from somebody without keys", replaced(func(h *stanza.Header) { h.From = jid.MustParse("x@example.org") }), nil,
+			openpgp.ErrNoKey},
+		{"in the clear", opgptest.Parse(t, "<message from='romeo@example.org'><body>Lady</body></message>"),
+			[]heard{{"Lady", jid.JID{}}}, nil},
 		{"an error", opgptest.Parse(t, "<message type='error'><openpgp xmlns='urn:xmpp:openpgp:0'>!</openpgp></message>"),
 			[]heard{{}}, nil},
 		{"a presence", opgptest.Parse(t, "<presence/>"), []heard{{}}, nil},
-		{"damaged", opgptest.Parse(t, "<message from='romeo@example.org/x'><openpgp xmlns='urn:xmpp:openpgp:0'>!</openpgp></message>"),
+		{"damaged", opgptest.Parse(t, "<message from='romeo@example.org/x'><openpgp xmlns='urn:xmpp:openpgp:0'>!"+
+			"</openpgp></message>"),
 			nil, openpgp.ErrMalformed},
 	} {
-		if got, err := s.receive(t, tt.st); !slices.Equal(got, tt.want) || !errors.Is(err, tt.err) || (err == nil) != (tt.err == nil) {
+		if got, err := s.receive(t, tt.st); !slices.Equal(got, tt.want) || !errors.Is(err, tt.err) ||
+			(err == nil) != (tt.err == nil) {
 			t.Errorf("%s: heard %v, %v, want %v, %v", tt.name, got, err, tt.want, tt.err)
 		}
 	}
-	if sent := s.j.Sent(); slices.ContainsFunc(sent, func(st *stanza.Stanza) bool { return st.Kind == stanza.KindMessage }) {
+	if sent := s.j.Sent(); slices.ContainsFunc(sent,
+		func(st *stanza.Stanza) bool { return st.Kind == stanza.KindMessage }) {
 		t.Errorf("the senders were told: %v", sent)
 	}
 	var failed error
@@ -183,13 +189,15 @@ func TestRoom(t *testing.T) {
 		t.Errorf("heard %v, %v", got, err)
 	}
 	// With a member who has no keys nothing is sent.
-	err := s.romeo.Send(t.Context(), s.r, &stanza.Message{To: room, Type: stanza.TypeGroupChat, Body: "All"}, opgptest.Juliet,
+	err := s.romeo.Send(t.Context(), s.r, &stanza.Message{To: room, Type: stanza.TypeGroupChat, Body: "All"},
+		opgptest.Juliet,
 		jid.MustParse("x@example.org"))
 	if !errors.Is(err, openpgp.ErrNoKey) {
 		t.Errorf("to a member without keys: %v", err)
 	}
 	s.romeo.Keys = openpgp.Known(nil)
-	if err := s.romeo.Send(t.Context(), s.r, &stanza.Message{To: opgptest.Juliet, Body: "x"}); !errors.Is(err, openpgp.ErrNoKey) {
+	if err := s.romeo.Send(t.Context(), s.r, &stanza.Message{To: opgptest.Juliet, Body: "x"}); !errors.Is(err,
+		openpgp.ErrNoKey) {
 		t.Errorf("to somebody without keys: %v", err)
 	}
 }
@@ -224,7 +232,8 @@ func TestTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(opgptest.At)) // in the bubble's time
 		s := newScene(t)
-		early, late := s.send(t, &stanza.Message{To: opgptest.Juliet, Body: "1"}), s.send(t, &stanza.Message{To: opgptest.Juliet, Body: "2"})
+		early, late := s.send(t, &stanza.Message{To: opgptest.Juliet, Body: "1"}), s.send(t,
+			&stanza.Message{To: opgptest.Juliet, Body: "2"})
 		time.Sleep(14 * time.Minute)
 		if got, err := s.receive(t, early); err != nil || len(got) != 1 {
 			t.Errorf("after 14 minutes: %v, %v", got, err)
@@ -295,7 +304,10 @@ func TestAnnounce(t *testing.T) {
 	pep := new(opgptest.PEP)
 	h := pep.Host("juliet@example.org/balcony")
 	var failed error
-	e := &Extension{Engine: live(t, "juliet"), OnError: func(_ context.Context, _ xmpp.Sender, _ *stanza.Stanza, err error) { failed = err }}
+	e := &Extension{Engine: live(t, "juliet"), OnError: func(_ context.Context, _ xmpp.Sender, _ *stanza.Stanza,
+		err error) {
+		failed = err
+	}}
 	e.SessionUp(t.Context(), h)
 	if len(h.Sent()) != 0 {
 		t.Error("announced without being told to")

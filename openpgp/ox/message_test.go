@@ -18,8 +18,9 @@ import (
 // A message that GnuPG has signed and encrypted.
 func TestOpenGnuPG(t *testing.T) {
 	romeo := []*openpgp.Key{opgptest.Key(t, "romeo")}
-	good := Checks{From: jid.MustParse("romeo@example.org/orchard"), To: jid.MustParse("juliet@example.org/balcony"), Keys: romeo,
-		At: opgptest.At}
+	good := Checks{From: jid.MustParse("romeo@example.org/orchard"), To: jid.MustParse("juliet@example.org/balcony"),
+		Keys: romeo,
+		At:   opgptest.At}
 	for _, tt := range []struct {
 		name   string
 		change func(*Checks)
@@ -28,16 +29,20 @@ func TestOpenGnuPG(t *testing.T) {
 	}{
 		{"as it is", func(*Checks) {}, "juliet", nil},
 		{"encrypted to somebody else", func(*Checks) {}, "mercutio", openpgp.ErrNoKey},
-		{"signed by another key", func(c *Checks) { c.Keys = []*openpgp.Key{opgptest.Key(t, "tybalt")} }, "juliet", openpgp.ErrUnknownSigner},
-		{"signed by a key of another address", func(c *Checks) { c.From = jid.MustParse("tybalt@example.org") }, "juliet", ErrAuthor},
+		{"signed by another key", func(c *Checks) { c.Keys = []*openpgp.Key{opgptest.Key(t, "tybalt")} }, "juliet",
+			openpgp.ErrUnknownSigner},
+		{"signed by a key of another address", func(c *Checks) { c.From = jid.MustParse("tybalt@example.org") }, "juliet",
+			ErrAuthor},
 		{"from nobody", func(c *Checks) { c.From = jid.JID{} }, "juliet", ErrAuthor},
 		{"meant for somebody else", func(c *Checks) { c.To = jid.MustParse("tybalt@example.org") }, "juliet", ErrAddressee},
 		{"14 minutes later", func(c *Checks) { c.At = c.At.Add(13 * time.Minute) }, "juliet", nil},
 		{"a quarter of an hour later", func(c *Checks) { c.At = c.At.Add(15 * time.Minute) }, "juliet", ErrTime},
-		{"a day later, where that is allowed", func(c *Checks) { c.At, c.MaxAge = c.At.Add(24*time.Hour), 25*time.Hour }, "juliet", nil},
+		{"a day later, where that is allowed", func(c *Checks) { c.At, c.MaxAge = c.At.Add(24*time.Hour), 25*time.Hour },
+			"juliet", nil},
 		{"years later, where that is allowed", func(c *Checks) { c.At, c.MaxAge = c.At.AddDate(9, 0, 0), -1 }, "juliet", nil},
 		{"two minutes earlier", func(c *Checks) { c.At = c.At.Add(-160 * time.Second) }, "juliet", nil},
-		{"two minutes earlier, too many", func(c *Checks) { c.At, c.MaxSkew = c.At.Add(-160*time.Second), time.Minute }, "juliet", ErrTime},
+		{"two minutes earlier, too many", func(c *Checks) { c.At, c.MaxSkew = c.At.Add(-160*time.Second), time.Minute },
+			"juliet", ErrTime},
 		{"now", func(c *Checks) { c.At = time.Time{} }, "juliet", ErrTime},
 		{"where another kind is wanted", func(c *Checks) { c.Kinds = []Kind{Sign, Crypt} }, "juliet", ErrProtection},
 	} {
@@ -52,7 +57,8 @@ func TestOpenGnuPG(t *testing.T) {
 				return
 			}
 			body := c.Payload[0].(stanza.Element)
-			if sig.Key.Fingerprint() != romeo[0].Fingerprint() || c.Kind != SignCrypt || c.Pad == "" || !body.Is(stanza.NSClient, "body") ||
+			if sig.Key.Fingerprint() != romeo[0].Fingerprint() || c.Kind != SignCrypt || c.Pad == "" ||
+				!body.Is(stanza.NSClient, "body") ||
 				body.Text() != "This is a secret message." {
 				t.Errorf("got %+v, %+v", c, sig)
 			}
@@ -67,7 +73,8 @@ func TestKinds(t *testing.T) {
 	checks := Checks{From: opgptest.Romeo, To: opgptest.Juliet, Keys: romeo.Keys(), At: opgptest.At,
 		Kinds: []Kind{SignCrypt, Sign, Crypt}}
 	for _, kind := range []Kind{SignCrypt, Sign, Crypt} {
-		c := Content{Kind: kind, To: []jid.JID{opgptest.Juliet}, Time: opgptest.At, Payload: []any{stanza.Raw("<body>x</body>")}}
+		c := Content{Kind: kind, To: []jid.JID{opgptest.Juliet}, Time: opgptest.At,
+			Payload: []any{stanza.Raw("<body>x</body>")}}
 		m, err := SealContent(t.Context(), romeo, c, juliet.Keys())
 		if err != nil {
 			t.Fatal(err)
@@ -108,7 +115,8 @@ func TestKinds(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, m, err)
 		}
 	}
-	for name, plain := range map[string]string{"no content": "Hello", "no time": "<crypt xmlns='urn:xmpp:openpgp:0'><payload/></crypt>"} {
+	for name, plain := range map[string]string{"no content": "Hello",
+		"no time": "<crypt xmlns='urn:xmpp:openpgp:0'><payload/></crypt>"} {
 		m, err := romeo.Seal(t.Context(), []byte(plain), juliet.Keys(), true)
 		if err != nil {
 			t.Fatal(err)
@@ -120,7 +128,8 @@ func TestKinds(t *testing.T) {
 }
 
 // sealNow seals a message by the machine's clock, which Seal stamps it with.
-func sealNow(t *testing.T, from openpgp.Engine, m *stanza.Message, keys []*openpgp.Key, further ...jid.JID) *stanza.Stanza {
+func sealNow(t *testing.T, from openpgp.Engine, m *stanza.Message, keys []*openpgp.Key,
+	further ...jid.JID) *stanza.Stanza {
 	t.Helper()
 	sealed, err := Seal(t.Context(), from, m, keys, "", further...)
 	if err != nil {
@@ -144,8 +153,10 @@ func live(t testing.TB, names ...string) *openpgp.Keyring {
 
 func TestSealOpen(t *testing.T) {
 	juliet, romeo := live(t, "juliet"), live(t, "romeo")
-	m := &stanza.Message{To: jid.MustParse("juliet@example.org/balcony"), ID: "m1", Type: stanza.TypeChat, Lang: "en", Subject: "Roses",
-		Body: "What's in <a name>?", Bodies: []stanza.Text{{Lang: "de", Body: "Was ist ein Name?"}}, Thread: "t1", Parent: "t0",
+	m := &stanza.Message{To: jid.MustParse("juliet@example.org/balcony"), ID: "m1", Type: stanza.TypeChat, Lang: "en",
+		Subject: "Roses",
+		Body:    "What's in <a name>?", Bodies: []stanza.Text{{Lang: "de", Body: "Was ist ein Name?"}}, Thread: "t1",
+		Parent: "t0",
 		Payloads: []any{
 			stanza.Raw("<active xmlns='http://jabber.org/protocol/chatstates'/>"), stanzaid.OriginID{ID: "o1"},
 		}}
@@ -153,7 +164,8 @@ func TestSealOpen(t *testing.T) {
 	wire := st.String()
 	for _, part := range []string{ // XEP-0374, example 3
 		"<body>This message is encrypted using OpenPGP.</body>", "<store xmlns='urn:xmpp:hints'/>",
-		"<encryption xmlns='urn:xmpp:eme:0' namespace='urn:xmpp:openpgp:0'/>", "<openpgp xmlns='urn:xmpp:openpgp:0'>", "origin-id",
+		"<encryption xmlns='urn:xmpp:eme:0' namespace='urn:xmpp:openpgp:0'/>", "<openpgp xmlns='urn:xmpp:openpgp:0'>",
+		"origin-id",
 	} {
 		if strings.Count(wire, part) != 1 {
 			t.Errorf("%s is not there once: %s", part, wire)
@@ -169,11 +181,13 @@ func TestSealOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := o.Stanza.Message()
-	if got.Body != m.Body || got.Subject != m.Subject || !slices.Equal(got.Bodies, m.Bodies) || got.Thread != "t1" || got.Parent != "t0" ||
+	if got.Body != m.Body || got.Subject != m.Subject || !slices.Equal(got.Bodies, m.Bodies) || got.Thread != "t1" ||
+		got.Parent != "t0" ||
 		got.ID != "m1" || got.Type != stanza.TypeChat || got.From != st.From || got.To != st.To || got.Lang != "en" {
 		t.Errorf("got %s", o.Stanza)
 	}
-	if id, _ := stanzaid.Origin(o.Stanza); id != "o1" || o.Stanza.Child("http://jabber.org/protocol/chatstates", "active").IsZero() ||
+	if id, _ := stanzaid.Origin(o.Stanza); id != "o1" || o.Stanza.Child("http://jabber.org/protocol/chatstates",
+		"active").IsZero() ||
 		!o.Stanza.Child(NS, "openpgp").IsZero() || !hints.Of(o.Stanza).Store {
 		t.Errorf("got %s", o.Stanza)
 	}
@@ -194,7 +208,8 @@ func TestOnTheWay(t *testing.T) {
 	checks := Checks{Keys: romeo.Keys()}
 	t.Run("what he adds is not taken", func(t *testing.T) {
 		more, err := st.Adding(stanza.Raw("<body xml:lang='de'>Komm her</body>"), stanza.Raw("<subject>Come</subject>"),
-			stanza.Raw("<html xmlns='http://jabber.org/protocol/xhtml-im'><body xmlns='http://www.w3.org/1999/xhtml'>Come</body></html>"),
+			stanza.Raw("<html xmlns='http://jabber.org/protocol/xhtml-im'>"+
+				"<body xmlns='http://www.w3.org/1999/xhtml'>Come</body></html>"),
 			stanza.Raw("<replace xmlns='urn:xmpp:message-correct:0' id='1'/>"))
 		if err != nil {
 			t.Fatal(err)
@@ -203,7 +218,8 @@ func TestOnTheWay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := o.Stanza.String(); strings.Contains(got, "Come") || strings.Contains(got, "Komm") || strings.Contains(got, "replace") ||
+		if got := o.Stanza.String(); strings.Contains(got, "Come") || strings.Contains(got, "Komm") ||
+			strings.Contains(got, "replace") ||
 			o.Stanza.Message().Body != "Good night" {
 			t.Errorf("got %s", got)
 		}
@@ -218,7 +234,8 @@ func TestOnTheWay(t *testing.T) {
 	} {
 		h := st.Header
 		tt.change(&h)
-		if _, err := Open(t.Context(), juliet, st.With(h), checks); !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
+		if _, err := Open(t.Context(), juliet, st.With(h), checks); !errors.Is(err, tt.want) ||
+			(err == nil) != (tt.want == nil) {
 			t.Errorf("%s: %v, want %v", name, err, tt.want)
 		}
 	}
@@ -252,7 +269,8 @@ func TestInside(t *testing.T) {
 		t.Fatal(err)
 	}
 	o, err := Open(t.Context(), juliet, st, Checks{Keys: romeo.Keys()})
-	want := "<message from='romeo@example.org' to='juliet@example.org'><body>From afar</body><y xmlns='u:y'>a</y></message>"
+	want := "<message from='romeo@example.org' to='juliet@example.org'><body>From afar</body><y xmlns='u:y'>a</y>" +
+		"</message>"
 	if err != nil || !equal(t, o.Stanza.String(), want) {
 		t.Errorf("got %s, %v", o.Stanza, err)
 	}
@@ -271,12 +289,13 @@ func TestSealErrors(t *testing.T) {
 		m    stanza.Message
 		keys []*openpgp.Key
 	}{
-		"to nobody":       {stanza.Message{Body: "x"}, keys},
-		"an error":        {stanza.Message{To: opgptest.Juliet, Type: stanza.TypeError}, keys},
-		"without keys":    {stanza.Message{To: opgptest.Juliet, Body: "x"}, nil},
-		"what is no XML":  {stanza.Message{To: opgptest.Juliet, Payloads: []any{stanza.Raw("<")}}, keys},
-		"to a weak key":   {stanza.Message{To: opgptest.Juliet, Body: "x"}, []*openpgp.Key{opgptest.Key(t, "nurse")}},
-		"to a bad key":    {stanza.Message{To: opgptest.Juliet, Body: "x"}, []*openpgp.Key{keys[0], opgptest.Key(t, "tybalt")}},
+		"to nobody":      {stanza.Message{Body: "x"}, keys},
+		"an error":       {stanza.Message{To: opgptest.Juliet, Type: stanza.TypeError}, keys},
+		"without keys":   {stanza.Message{To: opgptest.Juliet, Body: "x"}, nil},
+		"what is no XML": {stanza.Message{To: opgptest.Juliet, Payloads: []any{stanza.Raw("<")}}, keys},
+		"to a weak key":  {stanza.Message{To: opgptest.Juliet, Body: "x"}, []*openpgp.Key{opgptest.Key(t, "nurse")}},
+		"to a bad key": {stanza.Message{To: opgptest.Juliet, Body: "x"}, []*openpgp.Key{keys[0], opgptest.Key(t,
+			"tybalt")}},
 		"a broken packet": {stanza.Message{To: opgptest.Juliet, Payloads: []any{Element{}}}, keys},
 	} {
 		if m, err := Seal(t.Context(), romeo, &tt.m, tt.keys, ""); err == nil {

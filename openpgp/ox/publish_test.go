@@ -20,7 +20,8 @@ func TestPublish(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := FetchKeys(t.Context(), romeo, opgptest.Juliet); !errors.Is(err, openpgp.ErrNoKey) || !errors.Is(err, stanza.ItemNotFound) {
+	if _, err := FetchKeys(t.Context(), romeo, opgptest.Juliet); !errors.Is(err, openpgp.ErrNoKey) || !errors.Is(err,
+		stanza.ItemNotFound) {
 		t.Errorf("before: %v", err)
 	}
 	if err := Publish(t.Context(), juliet, key); err != nil {
@@ -30,10 +31,13 @@ func TestPublish(t *testing.T) {
 	fpr := key.Fingerprint()
 	for i, parts := range [][]string{ // XEP-0373, examples 3 and 4
 		{"type='get'", "<items node='urn:xmpp:openpgp:0:public-keys' max_items='1'/>"},
-		{"type='set'", "<publish node='urn:xmpp:openpgp:0:public-keys:" + fpr + "'><item id='20", "<pubkey xmlns='urn:xmpp:openpgp:0'><data>",
+		{"type='set'", "<publish node='urn:xmpp:openpgp:0:public-keys:" + fpr + "'><item id='20",
+			"<pubkey xmlns='urn:xmpp:openpgp:0'><data>",
 			"<publish-options><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE' type='hidden'><value>" +
-				"http://jabber.org/protocol/pubsub#publish-options</value></field><field var='pubsub#access_model'><value>open</value>"},
-		{"<publish node='urn:xmpp:openpgp:0:public-keys'>", "<pubkey-metadata v4-fingerprint='" + fpr + "' date='20", "<value>open</value>"},
+				"http://jabber.org/protocol/pubsub#publish-options</value></field><field var='pubsub#access_model'>" +
+				"<value>open</value>"},
+		{"<publish node='urn:xmpp:openpgp:0:public-keys'>", "<pubkey-metadata v4-fingerprint='" + fpr + "' date='20",
+			"<value>open</value>"},
 	} {
 		for _, part := range append(parts, "to='juliet@example.org'") {
 			if i >= len(sent) || !strings.Contains(sent[i].String(), part) {
@@ -64,7 +68,8 @@ func TestPublish(t *testing.T) {
 		t.Fatal(err)
 	}
 	list, err := FetchList(t.Context(), romeo, opgptest.Juliet)
-	if err != nil || len(list) != 2 || !list.Has(fpr) || !list.Has(second.Fingerprint()) || time.Since(list[1].Date) > time.Minute {
+	if err != nil || len(list) != 2 || !list.Has(fpr) || !list.Has(second.Fingerprint()) ||
+		time.Since(list[1].Date) > time.Minute {
 		t.Errorf("list %v, %v", list, err)
 	}
 	if keys, err := FetchKeys(t.Context(), romeo, opgptest.Juliet); err != nil || len(keys) != 2 {
@@ -132,24 +137,31 @@ func TestFetch(t *testing.T) {
 		{"an empty list", "juliet@example.org", map[string]stanza.Raw{NodeKeys: item("1", KeyList{})}, openpgp.ErrNoKey},
 		{"an empty node", "juliet@example.org", map[string]stanza.Raw{NodeKeys: ""}, openpgp.ErrNoKey},
 		{"announced only", "juliet@example.org", map[string]stanza.Raw{NodeKeys: list}, openpgp.ErrNoKey},
-		{"another payload", "juliet@example.org", map[string]stanza.Raw{NodeKeys: list, NodeKey(fpr): list}, openpgp.ErrNoKey},
-		{"no OpenPGP", "juliet@example.org", map[string]stanza.Raw{NodeKeys: list, NodeKey(fpr): item("1", PublicKey("x"))}, openpgp.ErrNoKey},
+		{"another payload", "juliet@example.org", map[string]stanza.Raw{NodeKeys: list, NodeKey(fpr): list},
+			openpgp.ErrNoKey},
+		{"no OpenPGP", "juliet@example.org", map[string]stanza.Raw{NodeKeys: list, NodeKey(fpr): item("1",
+			PublicKey("x"))}, openpgp.ErrNoKey},
 		{"no Base64", "juliet@example.org", map[string]stanza.Raw{NodeKeys: list,
-			NodeKey(fpr): "<item xmlns='http://jabber.org/protocol/pubsub'><pubkey xmlns='urn:xmpp:openpgp:0'><data>!</data></pubkey></item>"},
+			NodeKey(fpr): "<item xmlns='http://jabber.org/protocol/pubsub'><pubkey xmlns='urn:xmpp:openpgp:0'><data>!" +
+				"</data></pubkey></item>"},
 			openpgp.ErrNoKey},
 		{"another key", "juliet@example.org", map[string]stanza.Raw{NodeKeys: list,
 			NodeKey(fpr): item("1", PublicKey(key("romeo").Public().Bytes()))}, openpgp.ErrNoKey},
-		{"a key of another address", "romeo@example.org", map[string]stanza.Raw{NodeKeys: list, NodeKey(fpr): item("1", good)}, ErrAuthor},
-		{"an expired key", "tybalt@example.org", map[string]stanza.Raw{NodeKeys: item("1", KeyList{{key("tybalt").Fingerprint(), opgptest.At}}),
+		{"a key of another address", "romeo@example.org", map[string]stanza.Raw{NodeKeys: list, NodeKey(fpr): item("1",
+			good)}, ErrAuthor},
+		{"an expired key", "tybalt@example.org", map[string]stanza.Raw{NodeKeys: item("1",
+			KeyList{{key("tybalt").Fingerprint(), opgptest.At}}),
 			NodeKey(key("tybalt").Fingerprint()): item("1", PublicKey(key("tybalt").Public().Bytes()))}, openpgp.ErrKeyExpired},
 		{"a revoked key beside a good one", "juliet@example.org", map[string]stanza.Raw{
 			NodeKeys:     item("1", KeyList{{key("paris").Fingerprint(), opgptest.At}, {fpr, opgptest.At}}),
-			NodeKey(fpr): item("1", good), NodeKey(key("paris").Fingerprint()): item("1", PublicKey(key("paris").Bytes()))}, nil},
+			NodeKey(fpr): item("1", good), NodeKey(key("paris").Fingerprint()): item("1", PublicKey(key("paris").Bytes()))},
+			nil},
 		{"the latest of several", "juliet@example.org", map[string]stanza.Raw{NodeKeys: list,
 			NodeKey(fpr): item("2026-01-01T00:00:00Z", PublicKey("x")) + item("2026-02-01T00:00:00Z", good) +
 				item("2025-01-01T00:00:00Z", PublicKey("x"))}, nil},
 		{"the first of several", "juliet@example.org", map[string]stanza.Raw{NodeKeys: list,
-			NodeKey(fpr): "<retract xmlns='http://jabber.org/protocol/pubsub'/>" + item("b", good) + item("a", PublicKey("x"))}, nil},
+			NodeKey(fpr): "<retract xmlns='http://jabber.org/protocol/pubsub'/>" + item("b", good) + item("a",
+				PublicKey("x"))}, nil},
 		{"a secret key that was published", "juliet@example.org", map[string]stanza.Raw{NodeKeys: list,
 			NodeKey(fpr): item("1", PublicKey(juliet.Bytes()))}, nil},
 	} {
@@ -215,7 +227,8 @@ func TestServerErrors(t *testing.T) {
 		}
 	}
 	pep := new(opgptest.PEP)
-	if err := Publish(t.Context(), pep.Host("juliet@example.org/x"), key, new(openpgp.Key)); !errors.Is(err, stanza.BadRequest) {
+	if err := Publish(t.Context(), pep.Host("juliet@example.org/x"), key, new(openpgp.Key)); !errors.Is(err,
+		stanza.BadRequest) {
 		t.Errorf("a key that is none: %v", err)
 	}
 }
@@ -242,9 +255,11 @@ func TestSecret(t *testing.T) {
 	}
 	sent := h.Sent()
 	for i, parts := range [][]string{ // example 15
-		{"<create node='urn:xmpp:openpgp:0:secret-key'/><configure><x xmlns='jabber:x:data' type='submit'>", "#node_config</value>",
+		{"<create node='urn:xmpp:openpgp:0:secret-key'/><configure><x xmlns='jabber:x:data' type='submit'>",
+			"#node_config</value>",
 			"<field var='pubsub#access_model'><value>whitelist</value>"},
-		{"<publish node='urn:xmpp:openpgp:0:secret-key'>", "<secretkey xmlns='urn:xmpp:openpgp:0'>", "<value>whitelist</value>"},
+		{"<publish node='urn:xmpp:openpgp:0:secret-key'>", "<secretkey xmlns='urn:xmpp:openpgp:0'>",
+			"<value>whitelist</value>"},
 	} {
 		for _, part := range parts {
 			if !strings.Contains(sent[i].String(), part) {
@@ -269,7 +284,8 @@ func TestSecret(t *testing.T) {
 	}
 	// A node that others may read does not get it.
 	pep.Put(opgptest.Juliet, NodeSecret, "open", "")
-	if err := StoreSecret(t.Context(), h, backup); !errors.Is(err, stanza.Conflict) || pep.Node(opgptest.Juliet, NodeSecret).Item != "" {
+	if err := StoreSecret(t.Context(), h, backup); !errors.Is(err, stanza.Conflict) || pep.Node(opgptest.Juliet,
+		NodeSecret).Item != "" {
 		t.Errorf("stored in an open node: %v", err)
 	}
 	if _, err := FetchSecret(t.Context(), h); !errors.Is(err, openpgp.ErrNoKey) {

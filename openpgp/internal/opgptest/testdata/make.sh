@@ -6,6 +6,7 @@ cd "$(dirname "$0")"
 
 GNUPGHOME=$(mktemp -d)
 export GNUPGHOME
+echo "s2k-count 65536" >"$GNUPGHOME/gpg-agent.conf"
 trap 'gpgconf --kill all; rm -rf "$GNUPGHOME"' EXIT
 
 # gpg at a moment of 2026 (month and day), or at a whole date.
