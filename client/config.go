@@ -67,6 +67,17 @@ type Config struct {
 	// OldSASL offers the SASL of draft-miller-xmpp-core-02, section 5.1, to a
 	// server that knows no other.
 	OldSASL bool
+	// OldAuth logs in by jabber:iq:auth (XEP-0078) to a server that offers no
+	// SASL: one of before RFC 3920. It needs a Password, and TLS from the first
+	// byte (a Dialer with direct TLS) or AllowPlaintext, as such a server has no
+	// STARTTLS. The password itself is shown only to a server that takes no
+	// digest, and never if SASL.Refuse has PLAIN. That it is refused is told by a
+	// [*stanza.Error].
+	OldAuth bool
+	// OldStream opens streams without version, as clients did before RFC 3920,
+	// for a server that is confused by one, or to log in by other means than
+	// SASL where both are offered. It goes with OldAuth or OldSASL.
+	OldStream bool
 	// Stream bounds the stream.
 	Stream stream.Config
 
@@ -199,6 +210,10 @@ func (c *Config) validate() error {
 		return fmt.Errorf("client: the address %s has no user name for the password", c.JID)
 	case c.Dialer != nil && c.Dialer.Service != stream.ServiceClient:
 		return errors.New("client: Config.Dialer is for another service than that for clients")
+	case c.OldAuth && c.JID.Local() == "":
+		return fmt.Errorf("client: Config.OldAuth needs a user name, the address %s has none", c.JID)
+	case c.OldStream && !c.OldAuth && !c.OldSASL:
+		return errors.New("client: Config.OldStream needs OldAuth or OldSASL to log in")
 	case c.Presence != nil && c.NoPresence:
 		return errors.New("client: both Config.Presence and Config.NoPresence are set")
 	case c.Presence != nil && (c.Presence.Type != stanza.TypeAvailable || !c.Presence.To.IsZero()):

@@ -105,6 +105,9 @@ func (c *Client) connect(ctx, base context.Context, redirect string) (*session, 
 	remote := tr.RemoteAddr().String()
 	var addr jid.JID
 	h := stream.Header{To: domain, From: c.cfg.JID.Bare(), Content: stanza.NSClient, Version: stream.V1, Lang: c.cfg.Lang, OldSASL: c.cfg.OldSASL}
+	if c.cfg.OldStream {
+		h.Version = stream.Version{}
+	}
 	conn, err := stream.Initiate(ctx, tr, c.cfg.Stream, h, c.features(&addr))
 	if err != nil {
 		return nil, &ConnectError{Domain: domain.String(), Addr: remote, Err: err}
@@ -123,7 +126,14 @@ func (c *Client) features(addr *jid.JID) []stream.Feature {
 	}
 	fs := []stream.Feature{stream.StartTLS(c.cfg.TLS)}
 	fs = append(fs, stream.SASL(c.saslConfig, needs)...)
-	return append(fs, stream.Bind(c.cfg.JID.Resource(), func(j jid.JID) { *addr = j }), stream.Session())
+	if c.cfg.OldAuth {
+		fs = append(fs, c.oldLogin(needs, addr))
+	}
+	fs = append(fs, stream.Bind(c.cfg.JID.Resource(), func(j jid.JID) { *addr = j }), stream.Session())
+	if c.cfg.OldSASL {
+		fs = append(fs, c.oldBind(addr))
+	}
+	return fs
 }
 
 // dial connects to the server, or to where it has redirected the client.

@@ -1,6 +1,7 @@
 // Package interop is the suite that runs Etherx against software that others
-// wrote: its client against Prosody and ejabberd, slixmpp, profanity and
-// go-sendxmpp against its server, and its server and theirs against each other.
+// wrote: its client against Prosody and ejabberd; slixmpp, profanity and
+// go-sendxmpp, and the older Net::XMPP and libphp-jabber, against its server; and its
+// server and theirs against each other.
 // It has tests only.
 //
 // The tests need Debian's packages of those programs, which install.sh beside

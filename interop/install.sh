@@ -1,12 +1,12 @@
 #!/bin/sh
 # Installs the Debian packages that the interop suite runs against: the two
-# foreign servers, the three foreign clients and the compiler of the cgo
+# foreign servers, the five foreign clients and the compiler of the cgo
 # comparisons. No service is started: a policy-rc.d that forbids it is in place
 # for as long as apt runs, and what was there before comes back afterwards.
 # Does nothing, quickly, when everything is installed. Needs root or sudo.
 set -eu
 
-packages="prosody lua-unbound ejabberd python3-slixmpp profanity go-sendxmpp tmux util-linux gnupg gcc libc6-dev libexpat1-dev ca-certificates"
+packages="prosody lua-unbound ejabberd python3-slixmpp profanity go-sendxmpp libnet-xmpp-perl libphp-jabber tmux util-linux gnupg gcc libc6-dev libexpat1-dev ca-certificates"
 policy=/usr/sbin/policy-rc.d
 
 fail() {

@@ -26,7 +26,7 @@ func (s *Server) ServeS2S(ctx context.Context, l net.Listener) error {
 		l.Close()
 		return errNoFederation
 	}
-	return s.serve(ctx, l, true, func(nc net.Conn) error { return s.ServeS2SConn(s.ctx, nc) })
+	return s.serve(ctx, l, roleServer, func(nc net.Conn) error { return s.ServeS2SConn(s.ctx, nc) })
 }
 
 // ServeS2SConn serves one connection of another server, and returns when its
@@ -42,7 +42,7 @@ func (s *Server) ServeS2SConn(ctx context.Context, nc net.Conn) error {
 	if !isTransport {
 		tr = stream.NewTransport(nc)
 	}
-	cn := &connection{tr: tr, server: true}
+	cn := &connection{tr: tr, role: roleServer}
 	if err := s.addConn(cn); err != nil {
 		stream.Refuse(tr, err)
 		return err
@@ -50,7 +50,12 @@ func (s *Server) ServeS2SConn(ctx context.Context, nc net.Conn) error {
 	defer s.removeConn(cn)
 	return s.guarded(cn, func() error {
 		if _, isTLS := nc.(*tls.Conn); !isTLS && !isTransport {
-			if err := s.fed.sniff(ctx, cn, nc); err != nil {
+			var config *tls.Config
+			if s.fed.cfg.TLS != nil {
+				config = s.fed.acceptTLS(jid.JID{})
+				config.NextProtos = []string{tlsServer}
+			}
+			if _, err := s.sniff(ctx, cn, nc, config); err != nil {
 				nc.Close()
 				return err
 			}
@@ -75,32 +80,30 @@ func (c *sniffed) Read(b []byte) (int, error) {
 }
 
 // sniff finds out whether a connection begins with TLS, and makes the handshake if
-// it does.
-func (f *federation) sniff(ctx context.Context, cn *connection, nc net.Conn) error {
+// it does. A nil config stands for no TLS.
+func (s *Server) sniff(ctx context.Context, cn *connection, nc net.Conn, config *tls.Config) (isTLS bool, err error) {
 	const handshake = 22 // the type of a TLS record, RFC 8446 section 5.1
-	ctx, cancel := context.WithTimeout(ctx, f.srv.negotiationTimeout())
+	ctx, cancel := context.WithTimeout(ctx, s.negotiationTimeout())
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { nc.SetReadDeadline(time.Unix(1, 0)) })
 	c := &sniffed{nc, make([]byte, 1)}
-	_, err := nc.Read(c.first)
+	_, err = nc.Read(c.first)
 	if !stop() {
-		return ctx.Err()
+		return false, ctx.Err()
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	if c.first[0] != handshake || f.cfg.TLS == nil {
-		f.srv.setTransport(cn, stream.NewTransport(c))
-		return nil
+	if c.first[0] != handshake || config == nil {
+		s.setTransport(cn, stream.NewTransport(c))
+		return false, nil
 	}
-	config := f.acceptTLS(jid.JID{})
-	config.NextProtos = []string{tlsServer}
 	tc := tls.Server(c, config)
 	if err := onOwnStack(func() error { return tc.HandshakeContext(ctx) }); err != nil {
-		return err
+		return true, err
 	}
-	f.srv.setTransport(cn, stream.NewTransport(tc))
-	return nil
+	s.setTransport(cn, stream.NewTransport(tc))
+	return true, nil
 }
 
 // serveAccepted negotiates a stream that another server opens, and serves it to

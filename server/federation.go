@@ -211,7 +211,8 @@ func (f *federation) setDefaults() {
 func (f *federation) isLocal(domain jid.JID) bool { return f.srv.isLocal(domain) }
 
 func (s *Server) isLocal(domain jid.JID) bool {
-	return s.hosts[domain.Domain()] != nil || s.services.find(domain) != nil
+	_, isComponent := s.components.find(domain.Domain())
+	return isComponent || s.hosts[domain.Domain()] != nil || s.services.find(domain) != nil
 }
 
 // trust returns what is trusted between two domains. The error says that there

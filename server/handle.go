@@ -15,6 +15,9 @@ func (sess *session) handle(st *stanza.Stanza) (handedOver bool, err error) {
 	if err := sess.stamp(st); err != nil {
 		return false, err
 	}
+	if st.Kind == stanza.KindIQ && st.Type == "" && sess.isOld() {
+		st.Type = stanza.TypeGet // the DTD of the Jabber Programmers Guide, chapter 8, lets it out
+	}
 	if bad := check(st); bad != nil {
 		sess.refuse(st, bad)
 		return false, nil

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	xmpp "github.com/etherx-go/xmpp"
+	"github.com/etherx-go/xmpp/internal/describe"
 	"github.com/etherx-go/xmpp/internal/dispatch"
 	"github.com/etherx-go/xmpp/internal/pending"
 	"github.com/etherx-go/xmpp/jid"
@@ -16,18 +17,22 @@ import (
 )
 
 // Service is something that lives in the server's process and has an address
-// there: a bot, a gateway, a room. It is a Sender with that address; iqs that
-// it sends are answered to it, everything else that comes for the address goes
-// to its handler.
+// there: a bot, a gateway, a room. It is a Sender with that address, and the Host of
+// its extensions; iqs that it sends are answered to it, everything else that comes
+// for the address goes to its handler.
 type Service struct {
-	srv     *Server
-	addr    jid.JID
-	handler xmpp.Handler
-	replies *pending.Table
-	queue   *dispatch.Dispatcher
+	srv        *Server
+	addr       jid.JID
+	handler    xmpp.Handler
+	mux        *xmpp.Mux
+	extensions []xmpp.Extension
+	replies    *pending.Table
+	queue      *dispatch.Dispatcher
+	ctx        context.Context // ends with the service
+	stop       context.CancelFunc
 }
 
-var _ xmpp.Sender = (*Service)(nil)
+var _ xmpp.Host = (*Service)(nil)
 
 // services are the addresses of services. The map is replaced, never changed.
 type services struct {
@@ -48,6 +53,13 @@ func (s *services) find(to jid.JID) *Service {
 		}
 	}
 	return nil
+}
+
+// isService reports whether an address is that of a service, or of a component that
+// is connected.
+func (s *Server) isService(j jid.JID) bool {
+	c, _ := s.components.find(j.Domain())
+	return c != nil || s.services.find(j) != nil
 }
 
 func (s *services) change(fn func(map[jid.JID]*Service) error) error {
@@ -85,27 +97,83 @@ func (s *Server) drainServices(ctx context.Context) error {
 // Local attaches a service to the server. addr is a domain that is not one of
 // the server's own, which gives the service all addresses of that domain; or a
 // bare or full address on any domain. The handler is called as a client's is:
-// the stanzas of one sender in order, requests concurrently. Close detaches it.
+// the stanzas of one sender in order, requests concurrently; what its Sender sends
+// comes from the address that was asked. Close detaches the service.
 func (s *Server) Local(addr jid.JID, h xmpp.Handler) (*Service, error) {
-	if addr.IsZero() || addr.IsDomain() && s.hosts[addr.Domain()] != nil {
+	return s.LocalHost(addr, h)
+}
+
+// LocalHost is Local for a service with extensions, such as a gateway, a directory or
+// a room service: they are attached to it, before anything comes. An [*xmpp.Mux] as h
+// gets their handlers too; any other handler gets what no extension handles, and
+// messages and presences in any case. h may be nil.
+func (s *Server) LocalHost(addr jid.JID, h xmpp.Handler, extensions ...xmpp.Extension) (*Service, error) {
+	_, isComponent := s.components.find(addr.Domain())
+	if addr.IsZero() || addr.IsDomain() && (isComponent || s.hosts[addr.Domain()] != nil) {
 		return nil, fmt.Errorf("server: %q cannot be the address of a service", addr)
 	}
-	if h == nil {
-		h = new(xmpp.Mux)
-	}
 	addr = addr.Clone()
-	svc := &Service{srv: s, addr: addr, handler: h, replies: pending.New(addr), queue: dispatch.New(dispatch.Config{Log: s.log})}
-	err := s.services.change(func(m map[jid.JID]*Service) error {
-		if m[addr] != nil {
-			return fmt.Errorf("server: there is a service at %s already", addr)
-		}
-		m[addr] = svc
-		return nil
-	})
+	v := &Service{srv: s, addr: addr, extensions: extensions, replies: pending.New(addr), queue: dispatch.New(dispatch.Config{Log: s.log})}
+	v.ctx, v.stop = context.WithCancel(s.ctx)
+	err := v.attach(h)
+	if err == nil {
+		err = v.register()
+	}
 	if err != nil {
+		v.stop()
 		return nil, err
 	}
-	return svc, nil
+	v.begin()
+	return v, nil
+}
+
+// register puts the service into the routes.
+func (v *Service) register() error {
+	return v.srv.services.change(func(m map[jid.JID]*Service) error {
+		if m[v.addr] != nil {
+			return fmt.Errorf("server: there is a service at %s already", v.addr)
+		}
+		m[v.addr] = v
+		return nil
+	})
+}
+
+// attach sets up the mux, the handler and the extensions.
+func (v *Service) attach(h xmpp.Handler) error {
+	mux, isMux := h.(*xmpp.Mux)
+	if mux == nil {
+		mux = new(xmpp.Mux)
+	}
+	v.mux, v.handler = mux, mux
+	for _, e := range v.extensions {
+		if err := e.Attach(v); err != nil {
+			return fmt.Errorf("server: %s: attach %T: %w", v.addr, e, err)
+		}
+	}
+	switch {
+	case h == nil || isMux:
+	case len(v.extensions) == 0:
+		v.handler = h
+	default:
+		mux.Handle(xmpp.Pattern{}, h)
+		mux.Handle(xmpp.Pattern{Types: []stanza.Type{stanza.TypeError}}, h)
+	}
+	return nil
+}
+
+// begin tells the extensions that stanzas can be sent, until the service is closed.
+func (v *Service) begin() {
+	for _, e := range v.extensions {
+		w, ok := e.(xmpp.Watcher)
+		if !ok {
+			continue
+		}
+		go func() {
+			w.SessionUp(v.ctx, v)
+			<-v.ctx.Done()
+			w.SessionDown(v, xmpp.ErrClosed)
+		}()
+	}
 }
 
 // Close detaches the service. Handlers that run get a canceled context.
@@ -119,12 +187,22 @@ func (v *Service) Close() error {
 	if v.srv.fed != nil && v.addr.IsDomain() {
 		v.srv.fed.gone(v.addr)
 	}
+	v.stop()
 	v.replies.FailAll(xmpp.ErrClosed)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	v.queue.Drain(ctx)
 	return nil
 }
+
+// Mux returns the mux of the extensions: the Handler of the service if that is a Mux.
+func (v *Service) Mux() *xmpp.Mux { return v.mux }
+
+// IsServer returns false.
+func (v *Service) IsServer() bool { return false }
+
+// Features returns the features of the extensions, for service discovery.
+func (v *Service) Features(at jid.JID) []string { return describe.Features(nil, v.extensions, at) }
 
 // LocalAddr returns the address of the service.
 func (v *Service) LocalAddr() jid.JID { return v.addr }
@@ -143,9 +221,34 @@ func (v *Service) owns(j jid.JID) bool {
 	return j == v.addr || v.addr.IsBare() && j.Bare() == v.addr || v.addr.IsDomain() && j.Domain() == v.addr.Domain()
 }
 
-// Do sends an iq and waits for the reply.
+// Do sends an iq and waits for the reply. Its from, if set, must be an address of the
+// service.
 func (v *Service) Do(ctx context.Context, iq *stanza.Stanza) (*stanza.Stanza, error) {
-	return v.srv.do(ctx, v.addr, v.replies, iq)
+	return v.do(ctx, stampFrom(iq, v.addr))
+}
+
+func (v *Service) do(ctx context.Context, iq *stanza.Stanza) (*stanza.Stanza, error) {
+	if !v.owns(iq.From) {
+		return nil, fmt.Errorf("server: %s does not speak for %s", v.addr, iq.From)
+	}
+	return v.srv.do(ctx, iq.From, v.replies, iq)
+}
+
+// askedService is the Sender that a handler of a service gets: the service, at the
+// address that the stanza was for.
+type askedService struct {
+	*Service
+	addr jid.JID
+}
+
+func (a askedService) LocalAddr() jid.JID { return a.addr }
+
+func (a askedService) Send(ctx context.Context, st *stanza.Stanza) error {
+	return a.Service.Send(ctx, stampFrom(st, a.addr))
+}
+
+func (a askedService) Do(ctx context.Context, iq *stanza.Stanza) (*stanza.Stanza, error) {
+	return a.do(ctx, stampFrom(iq, a.addr))
 }
 
 // deliver gives the service a stanza. It never waits; what is too much is
@@ -154,7 +257,7 @@ func (v *Service) deliver(st *stanza.Stanza) {
 	if st.Kind == stanza.KindIQ && st.Type.IsResponse() && v.replies.Resolve(st) {
 		return
 	}
-	err := v.queue.Dispatch(v.srv.ctx, v.handler, v, st)
+	err := v.queue.Dispatch(v.srv.ctx, v.handler, askedService{v, st.To}, st)
 	switch {
 	case errors.Is(err, dispatch.ErrOverload):
 		v.srv.bounce(st, stanza.ResourceConstraint)

@@ -28,8 +28,8 @@ func (sess *session) open(c *stream.Conn, in stream.Header) (stream.Header, []st
 		return h, nil, &stream.Error{Condition: stream.PolicyViolation, Text: "a restarted stream stays on its host"}
 	}
 	h.From = host.jid
-	if in.Version == (stream.Version{}) && !in.OldSASL {
-		return h, nil, &stream.Error{Condition: stream.UnsupportedVersion, Text: "the version of the stream must be 1.0"}
+	if err := sess.checkVersion(c, in); err != nil {
+		return h, nil, err
 	}
 	if sess.host == nil {
 		sess.host = host
@@ -59,7 +59,8 @@ func (sess *session) makeFeatures() []stream.Feature {
 		fs = append(fs, stream.ServeTLS(s.cfg.TLS, !s.cfg.AllowPlaintext))
 	}
 	if s.cfg.Accounts != nil {
-		fs = append(fs, sess.saslServer(needs).Features()...)
+		byIQ, bySASL := sess.authentication(needs)
+		fs = append(append(fs, bySASL.Features()...), byIQ.feature())
 	}
 	if r := s.registration; r.Open || r.URL != "" {
 		fs = append(fs, sess.registration(needs))
@@ -79,6 +80,26 @@ func offer(local, space string) stream.Feature {
 		}}
 }
 
+// authentication makes the two ways to log in, which know of each other's failures.
+func (sess *session) authentication(needs stream.State) (*oldAuth, stream.SASLServer) {
+	bySASL := sess.saslServer(needs)
+	byIQ := sess.newOldAuth(bySASL.Config)
+	bySASL.OtherTries = func() int { return byIQ.tries }
+	failed := bySASL.Failed
+	bySASL.Failed = func(c *stream.Conn, mechanism string, err error) {
+		byIQ.saslFailed = true
+		failed(c, mechanism, err)
+	}
+	return byIQ, bySASL
+}
+
+func (s *Server) maxTries() int {
+	if s.cfg.MaxTries <= 0 {
+		return stream.DefaultMaxTries
+	}
+	return s.cfg.MaxTries
+}
+
 func (sess *session) saslServer(needs stream.State) stream.SASLServer {
 	s := sess.srv
 	domain := sess.host.jid.Domain()
@@ -89,7 +110,7 @@ func (sess *session) saslServer(needs stream.State) stream.SASLServer {
 	}
 	return stream.SASLServer{
 		Needs:    needs,
-		MaxTries: s.cfg.MaxTries,
+		MaxTries: s.maxTries(),
 		Config: sasl.ServerConfig{
 			Credentials:    s.cfg.Accounts.Credentials(domain),
 			Host:           domain,

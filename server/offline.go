@@ -77,9 +77,9 @@ func (sess *session) arrive(ctx context.Context, st *stanza.Stanza) {
 	if !waiting {
 		return
 	}
-	sess.srv.clients.Add(1) // the session's own count is still there
+	sess.srv.served[roleClient].Add(1) // the session's own count is still there
 	go func() {
-		defer sess.srv.clients.Done()
+		defer sess.srv.served[roleClient].Done()
 		if sess.conn.Flush(sess.ctx) == nil {
 			sess.forget()
 		}

@@ -46,6 +46,7 @@ func (sess *session) becomeAvailable(ctx context.Context, st *stanza.Stanza) {
 	}
 	sess.broadcast(ctx, st)
 	if !was {
+		sess.srv.components.showUser(st)
 		sess.meetOthers(ctx)
 		sess.pendingRequests()
 	}
@@ -200,6 +201,7 @@ func (sess *session) goOffline(ctx context.Context, st *stanza.Stanza) {
 	was := sess.swapPresence(nil) != nil
 	if was {
 		sess.broadcast(ctx, st)
+		sess.srv.components.showUser(st)
 	}
 	sess.mu.Lock()
 	directed := sess.directed
@@ -242,6 +244,9 @@ func (s *Server) takePresence(ctx context.Context, h *host, st *stanza.Stanza) {
 // that are available (RFC 6121, sections 8.5.2.1.2 and 8.5.3.1). One that finds
 // nobody is ignored.
 func (s *Server) deliverPresence(ctx context.Context, h *host, st *stanza.Stanza) {
+	if st.To.IsBare() && (st.Type == stanza.TypeAvailable || st.Type == stanza.TypeUnavailable) {
+		s.components.showContact(ctx, h, st)
+	}
 	for _, sess := range h.sessionsOf(st.To.Local()) {
 		if st.To.IsFull() && sess.jid != st.To || st.To.IsBare() && !sess.isAvailable() {
 			continue

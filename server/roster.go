@@ -50,37 +50,48 @@ func (sess *session) getRoster(ctx context.Context, st *stanza.Stanza) error {
 	if err := u.loadLocked(ctx); err != nil {
 		return err
 	}
-	entries, version := u.entries()
+	items, version := u.visible()
 	sess.interested.Store(true)
 	known, versioned := st.Payload().LookupAttr("", "ver")
 	if versioned && version != "" && known == version {
 		return sess.answer(st)
 	}
-	q := &roster.Query{}
+	q := &roster.Query{Items: items}
 	if versioned {
 		q.Ver, q.HasVer = version, true
-	}
-	for _, e := range entries {
-		if !e.Hidden {
-			q.Items = append(q.Items, e.Item)
-		}
 	}
 	return sess.answer(st, q)
 }
 
+// visible returns the roster as clients see it.
+func (u *user) visible() (items []roster.Item, version string) {
+	entries, version := u.entries()
+	for _, e := range entries {
+		if !e.Hidden {
+			items = append(items, e.Item)
+		}
+	}
+	return items, version
+}
+
 // setRoster adds, updates or removes an item (RFC 6121, sections 2.3 to 2.5).
 func (sess *session) setRoster(ctx context.Context, st *stanza.Stanza) error {
-	limits := sess.srv.cfg.RosterLimits
-	item, err := limits.CheckSet(st.Payload())
+	return sess.user.setItem(ctx, st.Payload(), func() error { return sess.answer(st) })
+}
+
+// setItem does what a roster set says; done is called when that has been done, and
+// before anything else changes.
+func (u *user) setItem(ctx context.Context, payload stanza.Element, done func() error) error {
+	limits := u.srv.cfg.RosterLimits
+	item, err := limits.CheckSet(payload)
 	if err != nil {
 		return err
 	}
-	u := sess.user
 	if item.Subscription == roster.Remove {
-		if err := sess.removeContact(ctx, item.JID); err != nil {
+		if err := u.removeContact(ctx, item.JID); err != nil {
 			return err
 		}
-		return sess.answer(st)
+		return done()
 	}
 	u.changes.Lock()
 	defer u.changes.Unlock()
@@ -95,13 +106,12 @@ func (sess *session) setRoster(ctx context.Context, st *stanza.Stanza) error {
 		return err
 	}
 	u.push(e.Item)
-	return sess.answer(st)
+	return done()
 }
 
 // removeContact takes a contact out of the roster, and ends the subscriptions
 // (RFC 6121, section 2.5.2).
-func (sess *session) removeContact(ctx context.Context, contact jid.JID) error {
-	u := sess.user
+func (u *user) removeContact(ctx context.Context, contact jid.JID) error {
 	u.sends.Lock()
 	defer u.sends.Unlock()
 	before, err := u.changeRemoved(ctx, contact)
@@ -144,13 +154,13 @@ func (u *user) push(item roster.Item) {
 	u.mu.RLock()
 	version := u.version
 	u.mu.RUnlock()
+	q := &roster.Query{Items: []roster.Item{item}, Ver: version, HasVer: version != ""}
 	for _, sess := range u.list() {
-		if !sess.interested.Load() || !sess.active.Load() {
-			continue
+		if sess.interested.Load() && sess.active.Load() {
+			sess.request(q)
 		}
-		q := &roster.Query{Items: []roster.Item{item}, Ver: version, HasVer: version != ""}
-		sess.request(q)
 	}
+	u.srv.components.pushRoster(u.account, q)
 }
 
 // list returns the user's sessions.

@@ -32,6 +32,15 @@ func (s *Server) route(ctx context.Context, by reader, st *stanza.Stanza) (hande
 		return false
 	}
 	h := s.hosts[st.To.Domain()]
+	if h == nil {
+		if c, ok := s.components.find(st.To.Domain()); c != nil {
+			c.deliver(st)
+			return false
+		} else if ok {
+			s.bounce(st, errComponentAway)
+			return false
+		}
+	}
 	switch {
 	case h == nil && s.fed != nil:
 		s.fed.route(ctx, st)
@@ -105,7 +114,7 @@ func (sess *session) answersTo(ctx context.Context, st *stanza.Stanza) bool {
 		return true
 	}
 	if st.From.Bare() == sess.account || sess.knows(st.From) || sess.srv.hosts[st.From.Domain()] != nil && st.From.IsDomain() ||
-		sess.srv.services.find(st.From) != nil {
+		sess.srv.isService(st.From) {
 		return true
 	}
 	may, err := sess.user.showsTo(ctx, st.From)
@@ -225,7 +234,7 @@ func (s *Server) toServer(ctx context.Context, by reader, st *stanza.Stanza) (ha
 		return false
 	}
 	t := &turn{by: by}
-	err := s.mux.HandleXMPP(context.WithValue(ctx, turnKey{}, t), hostSender{s, st.To}, st)
+	err := s.handlerOf(st).HandleXMPP(context.WithValue(ctx, turnKey{}, t), hostSender{s, st.To}, st)
 	if err != nil {
 		s.log.Error("handler", "iq", st.Payload().Name(), "from", st.From, "err", err)
 	}

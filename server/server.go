@@ -69,6 +69,12 @@ type Config struct {
 	// AllowPlaintext allows authentication without TLS. It is the one option
 	// that gives up confidentiality.
 	AllowPlaintext bool
+	// OldStreams serves clients of the time before RFC 3920: their streams, which
+	// have no version, and log-in by jabber:iq:auth (XEP-0078), which is then
+	// offered to all. They need TLS from the first byte, or AllowPlaintext, as
+	// all others do; and what [Digester] says for log-in by digest. By default a
+	// stream without version is refused, and only SASL authenticates.
+	OldStreams bool
 	// RejectForeignFrom closes the stream of a client that sends a stanza with
 	// the address of somebody else in from, with <invalid-from/>. By default
 	// the true address is put in its place, as RFC 6120, section 8.1.2.1, says.
@@ -120,6 +126,8 @@ type Config struct {
 	// Federation is how the server talks with others. nil: it does not, and who
 	// writes to another domain gets <remote-server-not-found/>.
 	Federation *Federation
+	// Components are the external components. nil: there are none.
+	Components *Components
 
 	// Lang is the server's language, for the stream header. Default "en".
 	Lang string
@@ -144,25 +152,35 @@ type Server struct {
 	cancel context.CancelFunc
 
 	mu        sync.Mutex
-	closing   bool                  // to clients
-	closed    bool                  // to other servers, too
-	listeners map[net.Listener]bool // true: for other servers
+	closed    role // those before this one are not served any more
+	listeners map[net.Listener]role
 	conns     map[*connection]struct{}
-	clients   sync.WaitGroup // one for each connection of a client
-	servers   sync.WaitGroup // one for each of a server
+	served    [roles]sync.WaitGroup // one for each connection
 
-	services services
-	stores   Stores
-	privacy  *privacy.Engine
+	services   services
+	components *components // nil: none
+	stores     Stores
+	privacy    *privacy.Engine
 
 	registration *register.Server
 	fed          *federation // nil: none
 }
 
+// role is what is at the other end of a connection. When the server shuts down they
+// leave in this order.
+type role uint8
+
+const (
+	roleClient role = iota
+	roleComponent
+	roleServer
+	roles
+)
+
 // connection is one that was accepted, from its first byte to its last.
 type connection struct {
-	tr     stream.Transport
-	server bool // it comes from another server
+	tr   stream.Transport
+	role role
 	// shutdown ends the stream in order, once it is negotiated.
 	shutdown func(context.Context, *stream.Error) error
 }
@@ -170,7 +188,7 @@ type connection struct {
 // New makes a server. It serves nothing yet.
 func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, log: cfg.Log, hosts: make(map[string]*host),
-		listeners: make(map[net.Listener]bool), conns: make(map[*connection]struct{})}
+		listeners: make(map[net.Listener]role), conns: make(map[*connection]struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -209,6 +227,9 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s.fed = fed
+	if s.components, err = s.makeComponents(); err != nil {
+		return nil, err
+	}
 	s.handleCore()
 	if err := s.privacy.Attach(s); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
@@ -257,6 +278,9 @@ func (s *Server) Features(at jid.JID) []string {
 	if at.Local() == "" && s.cfg.Accounts != nil {
 		own = append(own, register.NS, "msgoffline") // XEP-0160, section 5
 	}
+	if at.Local() == "" {
+		own = append(own, s.components.features()...)
+	}
 	return describe.Features(own, s.cfg.Extensions, at)
 }
 
@@ -268,7 +292,7 @@ func (s *Server) LocalAddr() jid.JID { return s.main.jid }
 // closed, and closes l. Connections stay open when Serve returns because of
 // ctx.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	return s.serve(ctx, l, false, func(nc net.Conn) error { return s.ServeConn(s.ctx, nc) })
+	return s.serve(ctx, l, roleClient, func(nc net.Conn) error { return s.ServeConn(s.ctx, nc) })
 }
 
 // ServeTLS is Serve for connections that begin with the TLS handshake (direct
@@ -279,7 +303,7 @@ func (s *Server) ServeTLS(ctx context.Context, l net.Listener) error {
 	}
 	config := s.cfg.TLS.Clone()
 	config.NextProtos = []string{"xmpp-client"}
-	return s.serve(ctx, l, false, func(nc net.Conn) error {
+	return s.serve(ctx, l, roleClient, func(nc net.Conn) error {
 		tc := tls.Server(nc, config)
 		ctx, cancel := context.WithTimeout(s.ctx, s.negotiationTimeout())
 		defer cancel()
@@ -298,9 +322,9 @@ func (s *Server) negotiationTimeout() time.Duration {
 	return stream.DefaultNegotiationTimeout
 }
 
-// serve accepts connections of clients, or of other servers.
-func (s *Server) serve(ctx context.Context, l net.Listener, servers bool, handle func(net.Conn) error) error {
-	if err := s.addListener(l, servers); err != nil {
+// serve accepts connections from l.
+func (s *Server) serve(ctx context.Context, l net.Listener, from role, handle func(net.Conn) error) error {
+	if err := s.addListener(l, from); err != nil {
 		l.Close()
 		return err
 	}
@@ -311,7 +335,7 @@ func (s *Server) serve(ctx context.Context, l net.Listener, servers bool, handle
 		nc, err := l.Accept()
 		if err != nil {
 			switch {
-			case s.isClosing():
+			case s.isClosed(from):
 				return ErrServerClosed
 			case ctx.Err() != nil:
 				return ctx.Err()
@@ -356,13 +380,13 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (s *Server) addListener(l net.Listener, servers bool) error {
+func (s *Server) addListener(l net.Listener, from role) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing {
+	if s.closed > roleClient {
 		return ErrServerClosed
 	}
-	s.listeners[l] = servers
+	s.listeners[l] = from
 	return nil
 }
 
@@ -373,10 +397,11 @@ func (s *Server) removeListener(l net.Listener) {
 	l.Close()
 }
 
-func (s *Server) isClosing() bool {
+// isClosed reports whether the server is closed to them.
+func (s *Server) isClosed(r role) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.closing
+	return s.closed > r
 }
 
 // Pipe returns the client's end of an in-memory connection to the server. It
@@ -423,21 +448,14 @@ func (s *Server) addConn(cn *connection) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.closed, s.closing && !cn.server:
+	case s.closed > cn.role:
 		return stream.SystemShutdown
 	case s.cfg.MaxConns > 0 && len(s.conns) >= s.cfg.MaxConns:
 		return stream.ResourceConstraint
 	}
 	s.conns[cn] = struct{}{}
-	s.group(cn).Add(1)
+	s.served[cn.role].Add(1)
 	return nil
-}
-
-func (s *Server) group(cn *connection) *sync.WaitGroup {
-	if cn.server {
-		return &s.servers
-	}
-	return &s.clients
 }
 
 // setShutdown notes how a connection is ended in order.
@@ -458,29 +476,32 @@ func (s *Server) removeConn(cn *connection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, cn)
-	s.group(cn).Done()
+	s.served[cn.role].Done()
 }
 
 // Shutdown stops the server in order: it accepts nothing more, closes every
-// stream with <system-shutdown/>, those of clients first, and waits until all have
-// ended and what was on its way to other servers is there. When ctx ends before,
+// stream with <system-shutdown/>, those of clients first, then those of components,
+// and waits until all have ended and what was on its way to other servers is there. When ctx ends before,
 // the rest is closed hard and the error is that of ctx.
 func (s *Server) Shutdown(ctx context.Context) error {
-	err := s.shutdownPart(ctx, s.stopAccepting(false))
-	s.clients.Wait()
+	err := s.shutdownPart(ctx, s.stopAccepting(roleClient))
+	s.served[roleClient].Wait()
 	if s.fed != nil {
 		// Services still hear what becomes of what they have sent.
 		err = errors.Join(err, s.fed.endIntake(ctx))
 		s.fed.settle(ctx)
 	}
 	err = errors.Join(err, s.drainServices(ctx))
+	err = errors.Join(err, s.shutdownPart(ctx, s.stopAccepting(roleComponent)))
+	s.served[roleComponent].Wait()
 	if s.fed != nil {
 		s.fed.shutdown(ctx)
-		err = errors.Join(err, s.shutdownPart(ctx, s.stopAccepting(true)))
+		err = errors.Join(err, s.shutdownPart(ctx, s.stopAccepting(roleServer)))
 	}
 	s.Close()
-	s.clients.Wait()
-	s.servers.Wait()
+	for r := range s.served {
+		s.served[r].Wait()
+	}
 	if s.fed != nil {
 		s.fed.wg.Wait()
 	}
@@ -524,7 +545,7 @@ func (s *Server) shutdownConn(ctx context.Context, cn *connection) {
 
 // Close stops the server at once: all listeners and connections are closed.
 func (s *Server) Close() error {
-	conns := s.stopAccepting(true)
+	conns := s.stopAccepting(roleServer)
 	s.cancel()
 	for _, cn := range conns {
 		s.closeConn(cn)
@@ -546,20 +567,20 @@ func (s *Server) closeConn(cn *connection) {
 	tr.Close()
 }
 
-// stopAccepting closes the server to clients, or to everybody, and returns the
-// connections of those that there are then.
-func (s *Server) stopAccepting(servers bool) []*connection {
+// stopAccepting closes the server to those of a role, and of the roles before, and
+// returns the connections of them that there are then.
+func (s *Server) stopAccepting(last role) []*connection {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closing, s.closed = true, s.closed || servers
-	for l, forServers := range s.listeners {
-		if servers || !forServers {
+	s.closed = max(s.closed, last+1)
+	for l, from := range s.listeners {
+		if from <= last {
 			l.Close()
 		}
 	}
 	var conns []*connection
 	for cn := range s.conns {
-		if servers || !cn.server {
+		if cn.role <= last {
 			conns = append(conns, cn)
 		}
 	}

@@ -205,6 +205,7 @@ const slowTimeout = time.Second
 // client whose outbox is full, and which takes nothing for a second, is
 // disconnected; all that waits for it is then routed anew.
 func (sess *session) deliver(st *stanza.Stanza) bool {
+	st = sess.oldDialect(st)
 	err := sess.conn.TrySend(st)
 	if err != stream.ErrOutboxFull {
 		return err == nil

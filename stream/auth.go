@@ -237,6 +237,9 @@ type SASLServer struct {
 	// MaxTries bounds the failed tries on one stream. The last one is followed
 	// by a policy-violation. Default 5.
 	MaxTries int
+	// OtherTries, if not nil, returns how many tries have failed on the stream by
+	// other means than SASL. They count, too.
+	OtherTries func() int
 	// Done is called when a client has proven who it is. Where it returns an
 	// error authentication fails with it; one that is not a *sasl.Failure or
 	// sasl.Condition is not shown, but is temporary-auth-failure.
@@ -253,6 +256,9 @@ type SASLServer struct {
 func (s SASLServer) Features() []Feature {
 	if s.MaxTries <= 0 {
 		s.MaxTries = DefaultMaxTries
+	}
+	if s.OtherTries == nil {
+		s.OtherTries = func() int { return 0 }
 	}
 	var requests []xml.Name
 	for _, ns := range []string{NSSASL, NSOldSASL} {
@@ -327,14 +333,14 @@ func (s *SASLServer) serve(ctx context.Context, c *Conn, in Incoming) (Outcome, 
 		s.count(err)
 		if err != errAgain {
 			err = e.fail(err)
-		} else if s.tries < s.MaxTries {
+		} else if !s.exhausted() {
 			// "the receiving entity MUST discard the ongoing handshake and
 			// MUST process a new handshake" (RFC 6120, section 6.4.2).
 			continue
 		} else {
 			err = nil
 		}
-		if err == nil && s.tries >= s.MaxTries {
+		if err == nil && s.exhausted() {
 			err = newError(PolicyViolation, "too many failed tries to authenticate")
 		}
 		return Outcome{}, err
@@ -353,6 +359,9 @@ func (s *SASLServer) count(err error) {
 	}
 	s.tries++
 }
+
+// exhausted reports whether there were as many failed tries as may be.
+func (s *SASLServer) exhausted() bool { return s.tries+s.OtherTries() >= s.MaxTries }
 
 // serverExchange is one try, or several that the client begins before the one
 // before has ended.

@@ -111,14 +111,7 @@ func ServeBind(bind func(ctx context.Context, resource string) (jid.JID, error),
 			}
 			b := stanza.AppendAttr([]byte("<iq type='result'"), "id", st.ID)
 			b = stanza.AppendTextElement(append(b, "><bind xmlns='"+NSBind+"'>"...), "jid", j.String())
-			writer, _, err := c.out.put(item{raw: string(append(b, "</bind></iq>"...))}, forced)
-			if bound != nil && err == nil {
-				bound()
-			}
-			if writer {
-				go c.writer()
-			}
-			return Outcome{State: Ready}, err
+			return c.admit(string(append(b, "</bind></iq>"...)), 0, bound)
 		}}
 }
 
@@ -145,7 +138,11 @@ func (c *Conn) replyError(in Incoming, err error) error {
 	if in.Stanza == nil || !in.Stanza.Type.IsRequest() {
 		return c.unexpected(in)
 	}
-	return c.say(in.Stanza.ErrorReply(err).AppendXML(nil, c.frameNS))
+	reply := in.Stanza.ErrorReply(err)
+	if c.in.Version == (Version{}) {
+		reply = reply.WithOldError()
+	}
+	return c.say(reply.AppendXML(nil, c.frameNS))
 }
 
 // Session is the client's side of the session of RFC 3921, section 3: servers

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/etherx-go/xmpp/jid"
+	"github.com/etherx-go/xmpp/server"
 )
 
 type user struct{ name, password string }
@@ -32,16 +33,17 @@ type options struct {
 	s2sCA, dns             string
 	dialback, s2sPlaintext bool
 
+	listenComponent string
+	components      map[string]server.Component // by domain
+
 	later map[string]string // flags of later versions that were set to something
 }
 
 // later are flags whose features this version does not have. They are refused
 // rather than ignored.
 var later = map[string]string{
-	"listen-component": "external components",
-	"listen-http":      "HTTP (WebSocket, BOSH, metrics)",
-	"admin":            "administration",
-	"component":        "external components",
+	"listen-http": "HTTP (WebSocket, BOSH, metrics)",
+	"admin":       "administration",
 }
 
 // parse reads the flags and checks what can be checked before anything is
@@ -76,7 +78,7 @@ func (o *options) flagSet() *flag.FlagSet {
 	fs.Func("user", "`name:password` of an account on the first domain (repeatable)", o.addUser)
 	fs.BoolVar(&o.register, "register", false, "open in-band registration")
 	fs.BoolVar(&o.allowPlaintext, "allow-plaintext", false, "allow authentication without TLS, on loopback only")
-	fs.BoolVar(&o.legacy, "legacy", false, "keep what DIGEST-MD5 needs, and offer it")
+	fs.BoolVar(&o.legacy, "legacy", false, "serve clients of before RFC 3920; keep what DIGEST-MD5 and jabber:iq:auth need, the passwords")
 	fs.StringVar(&o.cert, "cert", "", "certificate `file` (PEM); default: a self-signed one, made once, in the data folder")
 	fs.StringVar(&o.key, "key", "", "key `file` (PEM)")
 	fs.IntVar(&o.maxStanza, "max-stanza", 0, "largest stanza in `bytes`; 0: 256 KiB, -1: no limit")
@@ -87,6 +89,8 @@ func (o *options) flagSet() *flag.FlagSet {
 	fs.BoolVar(&o.dialback, "dialback", true, "believe the DNS about servers that have no such certificate")
 	fs.BoolVar(&o.s2sPlaintext, "s2s-plaintext", false, "talk with servers that have no TLS, on loopback only")
 	fs.Func("dns", "`host:port` of the DNS server to ask for other servers; default: the system's", o.setDNS)
+	fs.StringVar(&o.listenComponent, "listen-component", "127.0.0.1:5347", "`address` for external components, if there are any; empty: none")
+	fs.Func("component", "`name=secret` of an external component (repeatable)", o.addComponent)
 	for name, feature := range later {
 		fs.Func(name, "not in this version: "+feature, func(v string) error { return o.setLater(name, v) })
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/etherx-go/xmpp/examples/internal/markdown"
 	"github.com/etherx-go/xmpp/jid"
+	"github.com/etherx-go/xmpp/server"
 )
 
 // defaults returns the options without any flag, changed by fn.
@@ -19,8 +20,9 @@ func defaults(fn func(*options)) *options {
 		domains: []string{"localhost"},
 		listen:  "127.0.0.1:5222", listenTLS: "127.0.0.1:5223",
 		listenS2S: "127.0.0.1:5269", dialback: true,
-		data:  "etherx-data",
-		later: map[string]string{},
+		listenComponent: "127.0.0.1:5347",
+		data:            "etherx-data",
+		later:           map[string]string{},
 	}
 	if fn != nil {
 		fn(o)
@@ -75,7 +77,12 @@ func TestParse(t *testing.T) {
 		{"-s2s-plaintext -listen-s2s ''", func(o *options) { o.s2sPlaintext, o.listenS2S = true, "" }},
 		{"-dns 127.0.0.1:5353", func(o *options) { o.dns = "127.0.0.1:5353" }},
 		{"-dns 127.0.0.1:5353 -dns ''", nil},
-		{"-listen-component '' -listen-http ''", nil},
+		{"-listen-http ''", nil},
+		{"-listen-component ''", func(o *options) { o.listenComponent = "" }},
+		{"-component gw.localhost=s3cret -component SMS.localhost=a=b -listen-component :5347", func(o *options) {
+			o.listenComponent = ":5347"
+			o.components = map[string]server.Component{"gw.localhost": {Secret: "s3cret"}, "sms.localhost": {Secret: "a=b"}}
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.args, func(t *testing.T) {
@@ -114,10 +121,12 @@ func TestParseErrors(t *testing.T) {
 		{"-max-stanza -2", "-max-stanza and -rate are numbers of bytes, 0 for the default or -1 for no limit"},
 		{"-rate -2", "-max-stanza and -rate are numbers of bytes, 0 for the default or -1 for no limit"},
 		{"-rate fast", `invalid value "fast" for flag -rate: parse error`},
-		{"-listen-component :5347", "-listen-component: external components is not in this version"},
 		{"-listen-http :5280", "-listen-http: HTTP (WebSocket, BOSH, metrics) is not in this version"},
 		{"-admin juliet@localhost", "-admin: administration is not in this version"},
-		{"-component bot=secret", "-component: external components is not in this version"},
+		{"-component bot", `invalid value "bot" for flag -component: want name=secret`},
+		{"-component bot=", `invalid value "bot=" for flag -component: want name=secret`},
+		{"-component a@bot=secret", `invalid value "a@bot=secret" for flag -component: want name=secret`},
+		{"-component bot=a -component BOT=b", `invalid value "BOT=b" for flag -component: bot has a secret already`},
 		{"-s2s-map example.org", `invalid value "example.org" for flag -s2s-map: want domain=host:port`},
 		{"-s2s-map =192.0.2.1:5269", `invalid value "=192.0.2.1:5269" for flag -s2s-map: want domain=host:port`},
 		{"-s2s-map a@example.org=192.0.2.1:5269", `invalid value "a@example.org=192.0.2.1:5269" for flag -s2s-map: want domain=host:port`},

@@ -79,11 +79,12 @@ func serve(ctx context.Context, s *server.Server, o *options, log *slog.Logger, 
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer s.Close()
-	failed := make(chan error, 3)
+	failed := make(chan error, 4)
 	for _, l := range []struct {
 		name, addr string
 		serve      func(context.Context, net.Listener) error
-	}{{"STARTTLS", o.listen, s.Serve}, {"direct TLS", o.listenTLS, s.ServeTLS}, {"servers", o.listenS2S, s.ServeS2S}} {
+	}{{"STARTTLS", o.listen, s.Serve}, {"direct TLS", o.listenTLS, s.ServeTLS}, {"servers", o.listenS2S, s.ServeS2S},
+		{"components", o.componentAddr(), s.ServeComponents}} {
 		if l.addr == "" {
 			continue
 		}
@@ -129,9 +130,11 @@ func (o *options) config(st *stores) (server.Config, error) {
 		Registration:   &register.Server{Open: o.register, MaxPerHour: -1, AllowPlaintext: o.allowPlaintext},
 		Extensions:     extensions(st),
 		AllowPlaintext: o.allowPlaintext,
+		OldStreams:     o.legacy,
 		TLS:            &tls.Config{Certificates: []tls.Certificate{crt}},
 		Rate:           o.rate,
 		Federation:     fed,
+		Components:     o.externals(),
 	}
 	cfg.Stream.MaxStanza = o.maxStanza
 	return cfg, nil

@@ -280,9 +280,19 @@ func TestRunOptions(t *testing.T) {
 			flags []string
 			want  bool
 		}{{nil, false}, {[]string{"-legacy"}, true}} {
-			r := start(t, append(tt.flags, "-data", "memory", "-allow-plaintext")...)
+			r := start(t, append(tt.flags, "-data", t.TempDir(), "-allow-plaintext", "-user", "juliet:r0m30")...)
 			if text := features(t, r.starttls); strings.Contains(text, "DIGEST-MD5") != tt.want {
 				t.Errorf("with %q: %s", tt.flags, text)
+			}
+			// XEP-0078: by digest, on a stream without version.
+			cfg := r.config("juliet@localhost", "r0m30", false, nil)
+			cfg.OldAuth, cfg.OldStream, cfg.AllowPlaintext, cfg.SASL.Refuse = true, true, true, []string{sasl.Plain}
+			if !tt.want {
+				if err := refused(t, cfg); !errors.Is(err, stream.UnsupportedVersion) {
+					t.Errorf("a stream without version: %v", err)
+				}
+			} else {
+				login(t, cfg)
 			}
 			r.end()
 		}

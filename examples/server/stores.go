@@ -28,13 +28,13 @@ type stores struct {
 func (o *options) openStores(ctx context.Context) (*stores, error) {
 	if o.data == "memory" {
 		m := memory.New()
-		m.Accounts().Legacy = o.legacy
+		m.Accounts().Legacy, m.Accounts().Passwords = o.legacy, o.legacy
 		return &stores{
 			Stores:   server.Stores{Rosters: m.Rosters(), Presences: m.Presences(), Privacy: m.Privacy(), Offline: m.Offline()},
 			accounts: m.Accounts(), vcards: m.VCards(), private: m.Private(), close: func() error { return nil },
 		}, nil
 	}
-	db, err := sql.Open(ctx, sql.Config{Path: filepath.Join(o.data, "etherx.db"), Legacy: o.legacy})
+	db, err := sql.Open(ctx, sql.Config{Path: filepath.Join(o.data, "etherx.db"), Legacy: o.legacy, Passwords: o.legacy})
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,19 @@ type Node struct {
 	Items func(ctx context.Context, q Query) ([]Item, error)
 }
 
+// Lister is a Host that knows what is attached to it: the services in a server's
+// process, and its external components. Services must be safe for concurrent use.
+type Lister interface {
+	Services() []Item
+}
+
+// Amender is a Host that has a say in what is told about its addresses. AmendInfo
+// returns what is told in the place of info; it must be safe for concurrent use, and
+// must not change what info refers to.
+type Amender interface {
+	AmendInfo(at jid.JID, info Info) Info
+}
+
 // Extension answers service discovery requests, for clients, components and
 // servers. Its fields must not change once it is attached, and its functions
 // must be safe for concurrent use; their errors are sent to who asked, as
@@ -45,8 +58,9 @@ type Extension struct {
 	Identities []Identity
 	// Forms further describe the same (XEP-0128).
 	Forms []form.Data
-	// Services are items of the client, or of all domains of the server: its
-	// components, for example.
+	// Services are items of the client, or of all domains of the server. Those
+	// that are attached to a server need not be named here: a server is a
+	// [Lister].
 	Services []Item
 	// Items, if not nil, returns further items of the address q.To itself. It
 	// is also asked about accounts, and then has to decide whether q.From may
@@ -97,6 +111,12 @@ func (e *Extension) node(q Query) (Node, bool) {
 	return Node{}, false
 }
 
+// HasNode reports whether there is a node of that name at an address of the host.
+func (e *Extension) HasNode(q Query) bool {
+	_, ok := e.node(q)
+	return ok
+}
+
 // Attach adds the handlers.
 func (e *Extension) Attach(h xmpp.Host) error {
 	e.host = h
@@ -143,6 +163,9 @@ func (e *Extension) Info(at jid.JID) Info {
 		info.Identities = []Identity{{Category: "server", Type: "im"}}
 	default:
 		info.Identities = []Identity{{Category: "client", Type: "bot"}}
+	}
+	if a, ok := e.host.(Amender); ok {
+		return a.AmendInfo(at, info)
 	}
 	return info
 }
@@ -225,6 +248,9 @@ func (e *Extension) ownItems(ctx context.Context, q Query, seen bool) (items []I
 	switch {
 	case !e.isAccount(q.To):
 		items = slices.Clone(e.Services)
+		if l, ok := e.host.(Lister); ok {
+			items = append(items, slices.DeleteFunc(l.Services(), e.isNamed)...)
+		}
 	case seen && e.users != nil:
 		for _, r := range e.users.Resources(q.To) {
 			items = append(items, Item{JID: r})
@@ -235,6 +261,11 @@ func (e *Extension) ownItems(ctx context.Context, q Query, seen bool) (items []I
 	}
 	more, err := e.Items(ctx, q)
 	return append(items, more...), err
+}
+
+// isNamed reports whether something is among Services.
+func (e *Extension) isNamed(it Item) bool {
+	return slices.ContainsFunc(e.Services, func(o Item) bool { return o.JID == it.JID && o.Node == it.Node })
 }
 
 func (e *Extension) maxItems() int {

@@ -35,7 +35,8 @@ type Extension struct {
 	// Info, if not nil, returns what service discovery says about an address of
 	// the host, so that both say the same: [disco.Extension.Info] does.
 	Info func(at jid.JID) disco.Info
-	// Services knows the services of the host; nil: there are none.
+	// Services knows the services of the host. nil: those that the host knows, if
+	// it is a [disco.Lister] as servers are, by address and name.
 	Services Lister
 	// MaxAgents bounds how many services are listed; what comes behind is left
 	// out. Default 100, -1 = no limit.
@@ -114,14 +115,15 @@ func (e *Extension) self(at jid.JID) Agent {
 
 // list returns the services.
 func (e *Extension) list() (l List) {
-	if e.Services == nil {
-		return nil
+	services := e.Services
+	if services == nil {
+		services = ListerFunc(e.attached)
 	}
 	limit := e.MaxAgents
 	if limit == 0 {
 		limit = DefaultMaxAgents
 	}
-	for _, a := range e.Services.Services() {
+	for _, a := range services.Services() {
 		if limit >= 0 && len(l) >= limit {
 			break
 		}
@@ -130,4 +132,16 @@ func (e *Extension) list() (l List) {
 		}
 	}
 	return l
+}
+
+// attached returns the services that the host knows of.
+func (e *Extension) attached() (all []Agent) {
+	l, ok := e.host.(disco.Lister)
+	if !ok {
+		return nil
+	}
+	for _, it := range l.Services() {
+		all = append(all, Agent{JID: it.JID, Name: it.Name})
+	}
+	return all
 }

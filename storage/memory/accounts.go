@@ -8,12 +8,13 @@ import (
 	"sync"
 
 	"github.com/etherx-go/xmpp/jid"
+	"github.com/etherx-go/xmpp/legacy/auth"
 	"github.com/etherx-go/xmpp/sasl"
 	"github.com/etherx-go/xmpp/stanza"
 )
 
-// Accounts keeps accounts: by their SCRAM keys, never by the password. The
-// zero value is empty and ready to use, and safe for concurrent use; its
+// Accounts keeps accounts: by their SCRAM keys, and by the password only if that is
+// asked for. The zero value is empty and ready to use, and safe for concurrent use; its
 // fields must not be changed once it is in use.
 type Accounts struct {
 	// Hashes are the hashes that SCRAM keys are made for. nil stands for
@@ -25,14 +26,18 @@ type Accounts struct {
 	// Legacy keeps the hash that DIGEST-MD5 needs too, which is as good as
 	// the password to everybody who gets hold of it.
 	Legacy bool
+	// Passwords keeps the passwords themselves too, which the digest of
+	// jabber:iq:auth needs (XEP-0078).
+	Passwords bool
 
 	mu sync.RWMutex
 	m  map[jid.JID]*account
 }
 
 type account struct {
-	scram map[crypto.Hash]sasl.SCRAMKeys
-	ha1   [16]byte
+	scram    map[crypto.Hash]sasl.SCRAMKeys
+	ha1      [16]byte
+	password string // "": it is not kept
 }
 
 func (a *Accounts) hashes() []crypto.Hash {
@@ -82,6 +87,24 @@ func (a *Accounts) Credentials(domain string) sasl.Credentials {
 		}
 	}
 	return c
+}
+
+// Digest returns what the digest of jabber:iq:auth is verified with; nil if Passwords
+// is not set.
+func (a *Accounts) Digest(domain string) func(ctx context.Context, user, streamID, digest string) error {
+	if !a.Passwords {
+		return nil
+	}
+	return func(_ context.Context, user, streamID, digest string) error {
+		acc, err := a.get(user, domain)
+		if err != nil {
+			acc = new(account) // costs as much as one that there is
+		}
+		if ok := auth.Verify(streamID, acc.password, digest); !ok || acc.password == "" {
+			return sasl.NotAuthorized
+		}
+		return nil
+	}
 }
 
 // SCRAMParameters returns what Hashes and Iterations stand for.
@@ -154,6 +177,9 @@ func (a *Accounts) makeAccount(j jid.JID, password string) (*account, error) {
 	}
 	if a.Legacy {
 		acc.ha1 = sasl.DigestHA1(j.Local(), j.Domain(), password)
+	}
+	if a.Passwords {
+		acc.password = password
 	}
 	return acc, nil
 }

@@ -8,21 +8,24 @@ import (
 	"strings"
 
 	"github.com/etherx-go/xmpp/jid"
+	"github.com/etherx-go/xmpp/legacy/auth"
 	"github.com/etherx-go/xmpp/sasl"
 	"github.com/etherx-go/xmpp/stanza"
 )
 
 const (
-	getAccount = `SELECT scram, ha1 FROM accounts WHERE account = $1`
-	hasAccount = `SELECT 1 FROM accounts WHERE account = $1`
-	addAccount = `INSERT INTO accounts (account, scram, ha1) VALUES ($1, $2, $3) ON CONFLICT (account) DO NOTHING`
-	putAccount = `INSERT INTO accounts (account, scram, ha1) VALUES ($1, $2, $3)
-		ON CONFLICT (account) DO UPDATE SET scram = excluded.scram, ha1 = excluded.ha1`
+	getAccount  = `SELECT scram, ha1 FROM accounts WHERE account = $1`
+	getPassword = `SELECT password FROM accounts WHERE account = $1`
+	hasAccount  = `SELECT 1 FROM accounts WHERE account = $1`
+	addAccount  = `INSERT INTO accounts (account, scram, ha1, password) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (account) DO NOTHING`
+	putAccount = `INSERT INTO accounts (account, scram, ha1, password) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (account) DO UPDATE SET scram = excluded.scram, ha1 = excluded.ha1, password = excluded.password`
 	deleteAccount = `DELETE FROM accounts WHERE account = $1`
 )
 
-// Accounts keeps accounts: by their SCRAM keys, never by the password. It is safe
-// for concurrent use.
+// Accounts keeps accounts: by their SCRAM keys, and by the password only if that is
+// asked for. It is safe for concurrent use.
 type Accounts struct{ db *DB }
 
 // Credentials returns credentials for SCRAM and PLAIN, and for DIGEST-MD5 with
@@ -56,6 +59,28 @@ func (a *Accounts) Credentials(domain string) sasl.Credentials {
 	return c
 }
 
+// Digest returns what the digest of jabber:iq:auth is verified with; nil if
+// Config.Passwords is not set.
+func (a *Accounts) Digest(domain string) func(ctx context.Context, user, streamID, digest string) error {
+	if !a.db.cfg.Passwords {
+		return nil
+	}
+	return func(ctx context.Context, user, streamID, digest string) error {
+		account, err := jid.New(user, domain, "")
+		if err != nil {
+			return sasl.ErrUnknownUser
+		}
+		var password string // "" also if there is no such account
+		if _, err := a.db.get(ctx, getPassword, []any{account.String()}, &password); err != nil {
+			return err
+		}
+		if ok := auth.Verify(streamID, password, digest); !ok || password == "" {
+			return sasl.NotAuthorized
+		}
+		return nil
+	}
+}
+
 // SCRAMParameters returns what Config.Hashes and Config.Iterations stand for.
 func (a *Accounts) SCRAMParameters() ([]crypto.Hash, int) {
 	return a.db.cfg.Hashes, a.db.cfg.Iterations
@@ -79,7 +104,7 @@ func (a *Accounts) Register(ctx context.Context, account jid.JID, password strin
 		return err
 	}
 	return a.db.update(ctx, func(c *conn) error {
-		n, err := c.exec(addAccount, account.Bare().String(), scram, ha1)
+		n, err := c.exec(addAccount, account.Bare().String(), scram, ha1, a.kept(password))
 		if err == nil && n == 0 {
 			return stanza.Conflict
 		}
@@ -94,7 +119,7 @@ func (a *Accounts) SetPassword(ctx context.Context, account jid.JID, password st
 	if err != nil {
 		return err
 	}
-	return a.db.change(ctx, putAccount, account.Bare().String(), scram, ha1)
+	return a.db.change(ctx, putAccount, account.Bare().String(), scram, ha1, a.kept(password))
 }
 
 // Remove removes an account; it is no error if there is none.
@@ -112,6 +137,14 @@ func (a *Accounts) get(ctx context.Context, user, domain string) (scram, ha1 str
 		err = sasl.ErrUnknownUser
 	}
 	return scram, ha1, err
+}
+
+// kept returns the password if it is kept itself.
+func (a *Accounts) kept(password string) string {
+	if !a.db.cfg.Passwords {
+		return ""
+	}
+	return password
 }
 
 // makeKeys makes what is kept of a password, which costs time on purpose.

@@ -53,6 +53,9 @@ type Config struct {
 	// password to everybody who gets hold of it. It applies to passwords that
 	// are set while it is on.
 	Legacy bool
+	// Passwords keeps the passwords themselves too, which the digest of
+	// jabber:iq:auth needs (XEP-0078). It applies as Legacy does.
+	Passwords bool
 }
 
 func (c Config) withDefaults() (Config, error) {

@@ -61,7 +61,7 @@ func openWith(t *testing.T, path string, d *dialect) (*DB, error) {
 	return db, err
 }
 
-// TestMigrate: a file of version 1 becomes one of version 2 or 3, or stays what it
+// TestMigrate: a file of version 2 becomes one of version 3 or 4, or stays what it
 // is, as a whole.
 func TestMigrate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "etherx.db")
@@ -93,22 +93,46 @@ func TestMigrate(t *testing.T) {
 	const version, tables = "SELECT version FROM etherx_schema", "SELECT count(*) FROM sqlite_master WHERE name = 'half'"
 
 	_, err = openWith(t, path, dialectOf(t, map[string]string{
-		"0002_hash.sql": second, "0003_half.sql": "CREATE TABLE half (x INTEGER); INSERT INTO nowhere VALUES (1);",
+		"0003_hash.sql": second, "0004_half.sql": "CREATE TABLE half (x INTEGER); INSERT INTO nowhere VALUES (1);",
 	}))
-	if err == nil || !strings.Contains(err.Error(), "to version 3: ") || !strings.Contains(err.Error(), "nowhere") {
+	if err == nil || !strings.Contains(err.Error(), "to version 4: ") || !strings.Contains(err.Error(), "nowhere") {
 		t.Errorf("a migration that fails: %v", err)
 	}
-	check(t, nil, version, "1")
+	check(t, nil, version, "2")
 	check(t, nil, tables, "0")
 
-	check(t, map[string]string{"0002_hash.sql": second}, "SELECT hash FROM vcards", "old")
-	check(t, map[string]string{"0002_hash.sql": second}, version, "2") // not once more
+	check(t, map[string]string{"0003_hash.sql": second}, "SELECT hash FROM vcards", "old")
+	check(t, map[string]string{"0003_hash.sql": second}, version, "3") // not once more
 
 	_, err = openWith(t, path, dialectOf(t, nil))
-	if !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), "version 2, and this program knows 1") {
+	if !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), "version 3, and this program knows 2") {
 		t.Errorf("an older program: %v", err)
 	}
-	check(t, map[string]string{"0002_hash.sql": second, "0003_x.sql": "CREATE TABLE half (x INTEGER)"}, tables, "1")
+	check(t, map[string]string{"0003_hash.sql": second, "0004_x.sql": "CREATE TABLE half (x INTEGER)"}, tables, "1")
+}
+
+// TestMigrateFirst: a file of the first release goes on to be used.
+func TestMigrateFirst(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "etherx.db")
+	first := dialectOf(t, nil)
+	first.migrations = fstest.MapFS{"0001_initial.sql": first.migrations.(fstest.MapFS)["0001_initial.sql"]}
+	db, err := openWith(t, path, first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.change(t.Context(), "INSERT INTO accounts (account, scram, ha1) VALUES ($1, 'k', 'h')", juliet.String()); err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	db, err = openWith(t, path, dialectOf(t, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var scram, ha1, password string
+	ok, err := db.get(t.Context(), "SELECT scram, ha1, password FROM accounts WHERE account = $1", []any{juliet.String()}, &scram, &ha1, &password)
+	if !ok || err != nil || scram != "k" || ha1 != "h" || password != "" {
+		t.Errorf("%v, %v: %q %q %q", ok, err, scram, ha1, password)
+	}
 }
 
 func TestMigrationNames(t *testing.T) {

@@ -25,6 +25,8 @@ type Ejabberd struct {
 	ClientCertificates bool
 	// S2S has it federate; nil does not.
 	S2S *S2S
+	// Components are those that it lets in.
+	Components Components
 }
 
 // Start starts ejabberd.
@@ -32,6 +34,7 @@ func (c Ejabberd) Start(t testing.TB) *Server {
 	t.Helper()
 	dir := tempDir(t)
 	s, cert := c.S2S.server(t, "ejabberd")
+	s.ComponentAddr = c.Components.addrs(t, true)
 	config := filepath.Join(dir, "ejabberd.yml")
 	writeFile(t, config, c.config(s, cert))
 	// Names are looked up in a table or the test's DNS, never on the network.
@@ -116,7 +119,7 @@ func (c Ejabberd) config(s *Server, cert Certificate) string {
 		s2s, listener, modules = c.S2S.ejabberd(s)
 	}
 	return strings.NewReplacer(
-		"@S2S@", s2s, "@LISTENER@", listener, "@MODULES@", modules, "@LEVEL@", level,
+		"@S2S@", s2s, "@LISTENER@", listener+c.Components.ejabberd(s), "@MODULES@", modules, "@LEVEL@", level,
 		"@PORT@", portOf(s.Addr), "@TLSPORT@", portOf(s.TLSAddr), "@DOMAIN@", s.Domain, "@ANON@", AnonymousDomain,
 		"@CERT@", cert.Both, "@CA@", s.CA.File, "@FORMAT@", format, "@OPTIONS@", options, "@VERIFY@", verify,
 	).Replace(ejabberdConfig)

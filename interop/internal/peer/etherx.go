@@ -26,6 +26,8 @@ type Etherx struct {
 	Data string
 	// S2S has it federate; nil does not.
 	S2S *S2S
+	// Components are those that it lets in.
+	Components Components
 }
 
 // Start builds and starts the ready server with the accounts juliet (password
@@ -34,6 +36,7 @@ func (c Etherx) Start(t testing.TB) *Server {
 	t.Helper()
 	dir := tempDir(t)
 	s, cert := c.S2S.server(t, "Etherx")
+	s.ComponentAddr = c.Components.addrs(t, false)
 	data := cmp.Or(c.Data, "memory")
 	out := filepath.Join(dir, "out")
 	s.log = newLog(t, s.Name, out)
@@ -41,11 +44,12 @@ func (c Etherx) Start(t testing.TB) *Server {
 		name: s.Name, path: c.build(t, dir), dir: dir, clean: true,
 		args: []string{
 			"-domain", s.Domain, "-listen", s.Addr, "-listen-tls", s.TLSAddr,
-			"-listen-s2s", s.S2SAddr, "-listen-component", "", "-listen-http", "",
+			"-listen-s2s", s.S2SAddr, "-listen-http", "",
 			"-data", data, "-cert", cert.Cert, "-key", cert.Key, "-register",
 			"-user", "juliet:r0m30", "-user", "romeo:jul13t",
 		},
 	}
+	s.command.args = append(s.command.args, c.Components.etherx(s)...)
 	if c.Legacy {
 		s.command.args = append(s.command.args, "-legacy")
 	}

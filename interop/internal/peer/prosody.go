@@ -23,8 +23,12 @@ type Prosody struct {
 	TLS12 bool
 	// Plaintext lets clients in without TLS and offers PLAIN there.
 	Plaintext bool
+	// OldAuth has it take log-in by jabber:iq:auth.
+	OldAuth bool
 	// S2S has it federate; nil does not.
 	S2S *S2S
+	// Components are those that it lets in.
+	Components Components
 }
 
 // Start starts Prosody.
@@ -32,6 +36,7 @@ func (c Prosody) Start(t testing.TB) *Server {
 	t.Helper()
 	dir := tempDir(t)
 	s, cert := c.S2S.server(t, "Prosody")
+	s.ComponentAddr = c.Components.addrs(t, false)
 	config := filepath.Join(dir, "prosody.cfg.lua")
 	writeFile(t, config, c.config(dir, s, cert))
 	give(t, dir, "prosody")
@@ -60,7 +65,11 @@ func (c Prosody) config(dir string, s *Server, cert Certificate) string {
 	if c.S2S != nil {
 		modules, federation, rooms = c.S2S.prosody(s)
 	}
+	if c.OldAuth {
+		modules += `"legacyauth", `
+	}
 	return strings.NewReplacer(
+		"@COMPONENTPORT@", c.Components.port(s), "@COMPONENTS@", c.Components.prosody(s),
 		"@MODULES@", modules, "@FEDERATION@", federation, "@ROOMS@", rooms, "@DIR@", dir, "@PORT@", portOf(s.Addr), "@TLSPORT@", portOf(s.TLSAddr),
 		"@CERT@", cert.Cert, "@KEY@", cert.Key, "@DOMAIN@", s.Domain, "@ANON@", AnonymousDomain,
 		"@AUTH@", authentication, "@HASH@", hash, "@PROTOCOL@", protocol, "@PLAINTEXT@", plaintext,
@@ -123,6 +132,8 @@ c2s_ports = { @PORT@ }
 c2s_direct_tls_ports = { @TLSPORT@ }
 http_ports = {}
 https_ports = {}
+component_interfaces = { "127.0.0.1" }
+component_ports = { @COMPONENTPORT@ }
 
 modules_enabled = {
 	"c2s", "saslauth", "tls", "iq", "message", "presence", "roster", "disco", "ping", "register_ibr",
@@ -145,4 +156,4 @@ VirtualHost "@DOMAIN@"
 VirtualHost "@ANON@"
 	authentication = "anonymous"
 	allow_registration = false
-@ROOMS@`
+@ROOMS@@COMPONENTS@`

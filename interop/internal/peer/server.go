@@ -29,6 +29,10 @@ type Server struct {
 	Addr, TLSAddr string
 	// S2SAddr is the host:port for other servers, if it federates.
 	S2SAddr string
+	// ComponentAddr is where external components connect to, by domain, if it has
+	// any. Each has a port of its own: ejabberd gives a component all the domains of
+	// a port.
+	ComponentAddr map[string]string
 	// CA signed the server's certificate.
 	CA *CA
 
