@@ -29,7 +29,9 @@ const maxNegotiating = 16
 func (c *Component) Serve(ctx context.Context, l net.Listener) error {
 	defer l.Close()
 	return c.run.Run(ctx, func(ctx, base context.Context) (*session.Session, error) {
-		a := &acceptor{c: c, l: l, conns: make(chan *stream.Conn), failed: make(chan error, 1), slots: make(chan struct{}, maxNegotiating)}
+		a := &acceptor{
+			c: c, l: l, conns: make(chan *stream.Conn), failed: make(chan error, 1), slots: make(chan struct{}, maxNegotiating),
+		}
 		return a.run(ctx, base)
 	})
 }

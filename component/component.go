@@ -90,8 +90,10 @@ func (c *Component) runConfig() session.Config {
 	}
 	return session.Config{
 		Name: "component", Addr: cfg.Domain, Handler: c.mux, Watchers: watchers,
-		Dispatch: dispatch.Config{MaxConcurrent: cfg.MaxConcurrent, MaxQueued: cfg.MaxQueued, MaxQueuedBytes: cfg.MaxQueuedBytes,
-			MaxWaiting: cfg.MaxWaiting, Log: cfg.Log},
+		Dispatch: dispatch.Config{
+			MaxConcurrent: cfg.MaxConcurrent, MaxQueued: cfg.MaxQueued, MaxQueuedBytes: cfg.MaxQueuedBytes,
+			MaxWaiting: cfg.MaxWaiting, Log: cfg.Log,
+		},
 		Outgoing: c.outgoing, Incoming: c.incoming,
 		// Requests have failed with the session; everything else is as true as
 		// before.

@@ -31,7 +31,9 @@ const (
 // their own, each with a domain, that share a secret with the server (XEP-0114).
 // Zero values are the safe defaults.
 //
-// A component speaks for every address of its domain, and for no other. What is for
+// A component speaks for every address of its domain, and for no other. It is as
+// trusted as a service in the server's process: its requests reach clients also of
+// users who do not show it their presence. What is for
 // it while it is not connected is answered with <remote-server-timeout/>, of type
 // wait: "a remote server or service [...] was resolved but communications could not
 // be established within a reasonable amount of time" (RFC 6120, section 8.3.3.16).
@@ -230,7 +232,9 @@ func (cs *components) list() []*component {
 	if cs == nil {
 		return nil
 	}
-	return slices.SortedFunc(maps.Values(*cs.online.Load()), func(a, b *component) int { return a.domain.Compare(b.domain) })
+	return slices.SortedFunc(maps.Values(*cs.online.Load()), func(a, b *component) int {
+		return a.domain.Compare(b.domain)
+	})
 }
 
 // Components returns the domains of the external components that are connected, in

@@ -147,7 +147,8 @@ var errBadAnswer = errors.New("the answer is not one to the request")
 // ask forwards a request to the component, and returns the answer for who has made it.
 func (c *component) ask(ctx context.Context, st *stanza.Stanza) (*stanza.Stanza, error) {
 	host := st.To.DomainJID()
-	iq, err := stanza.New(stanza.Header{Kind: stanza.KindIQ, Type: stanza.TypeSet, To: c.domain}, delegation.Wrapped{IQ: st})
+	h := stanza.Header{Kind: stanza.KindIQ, Type: stanza.TypeSet, To: c.domain}
+	iq, err := stanza.New(h, delegation.Wrapped{IQ: st})
 	if err != nil {
 		return nil, err
 	}
@@ -160,10 +161,11 @@ func (c *component) ask(ctx context.Context, st *stanza.Stanza) (*stanza.Stanza,
 		return nil, errors.Join(errBadAnswer, err)
 	}
 	in := w.IQ
-	if in.Type != stanza.TypeResult || in.ID != st.ID || in.To != st.From || !in.From.IsZero() && in.From != st.To || check(in) != nil {
+	wrongFrom := !in.From.IsZero() && in.From != st.To
+	if in.Type != stanza.TypeResult || in.ID != st.ID || in.To != st.From || wrongFrom || check(in) != nil {
 		return nil, errBadAnswer
 	}
-	h := in.Header
+	h = in.Header
 	h.From = st.To
 	return in.With(h), nil
 }

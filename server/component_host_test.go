@@ -12,6 +12,7 @@ import (
 	"github.com/etherx-go/xmpp/ext/disco"
 	"github.com/etherx-go/xmpp/ext/ping"
 	"github.com/etherx-go/xmpp/jid"
+	"github.com/etherx-go/xmpp/legacy/agents"
 	"github.com/etherx-go/xmpp/server"
 	"github.com/etherx-go/xmpp/stanza"
 )
@@ -100,7 +101,9 @@ func TestLocalHost(t *testing.T) {
 
 // TestAttachedServices: what is attached is listed, while it is.
 func TestAttachedServices(t *testing.T) {
-	s := withComponents(t, func(c *server.Config) { c.Extensions = []xmpp.Extension{new(disco.Extension)} })
+	s := withComponents(t, func(c *server.Config) {
+		c.Extensions = []xmpp.Extension{new(disco.Extension), new(agents.Extension)}
+	})
 	if _, err := s.Local(jid.MustParse("a.localhost"), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -117,6 +120,8 @@ func TestAttachedServices(t *testing.T) {
 		juliet := login(t, s, "juliet", "r0m30", "balcony")
 		juliet.send("<iq type='get' id='1' to='localhost'><query xmlns='http://jabber.org/protocol/disco#items'/></iq>")
 		juliet.expect("<item jid='a.localhost'/><item jid='gw.localhost' name='Gateway'/><item jid='sms.localhost'/></query>")
+		juliet.send("<iq type='get' id='2' to='localhost'><query xmlns='jabber:iq:agents'/></iq>")
+		juliet.expect("<agent jid='a.localhost'", "<agent jid='gw.localhost'", "<name>Gateway</name>", "<agent jid='sms.localhost'", "</query>")
 		gw.send(closing)
 		gw.expectEnd()
 		if got := s.Services(); len(got) != 2 {

@@ -36,7 +36,9 @@ func (a acting) begin() bool {
 
 func (a acting) end() { <-a }
 
-var errActing = &stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceConstraint, Text: "too many requests wait for an answer"}
+var errActing = &stanza.Error{
+	Type: stanza.Wait, Condition: stanza.ResourceConstraint, Text: "too many requests wait for an answer",
+}
 
 // act handles a stanza that the component may send because it is privileged. It
 // returns false for one that is like anybody's.
@@ -168,8 +170,9 @@ func (c *component) sendIQ(st *stanza.Stanza) error {
 	case st.To.Local() == "", !st.To.IsBare(), !c.srv.hasAccount(c.ctx, st.To), iq.Type != st.Type,
 		!iq.From.IsZero() && iq.From != st.To, !c.cfg.Privileges.IQ[iq.Payload().Name().Space].Allows(iq.Type):
 		return stanza.Forbidden
-	case iq.ElementCount() != 1:
-		return stanza.NewError(stanza.BadRequest, "a request has one payload")
+	}
+	if bad := check(iq); bad != nil {
+		return bad
 	}
 	h := iq.Header
 	h.From, h.ID = st.To, "" // the server has ids of its own

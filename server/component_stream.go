@@ -58,7 +58,8 @@ func (cs *components) admit(ctx context.Context, cn *connection, nc net.Conn) er
 		nc.Close()
 		return err
 	case !isTLS && !cs.cfg.Plaintext && !handshake.IsLocal(nc.RemoteAddr()):
-		err := &stream.Error{Condition: stream.PolicyViolation, Text: "without TLS only components on this machine are served"}
+		const text = "without TLS only components on this machine are served"
+		err := &stream.Error{Condition: stream.PolicyViolation, Text: text}
 		stream.Refuse(cn.tr, err)
 		return err
 	}
@@ -210,7 +211,8 @@ func (c *component) next() (handedOver bool, err error) {
 	}
 	if st == nil {
 		n := el.Name()
-		return false, &stream.Error{Condition: stream.UnsupportedStanzaType, Text: fmt.Sprintf("{%.100s}%.100s", n.Space, n.Local)}
+		text := fmt.Sprintf("{%.100s}%.100s", n.Space, n.Local)
+		return false, &stream.Error{Condition: stream.UnsupportedStanzaType, Text: text}
 	}
 	if !c.rate.take(c.ctx, st.Size()) {
 		return false, c.ctx.Err()
@@ -233,7 +235,8 @@ func (c *component) check(st *stanza.Stanza) error {
 	case st.From.IsZero():
 		return &stream.Error{Condition: stream.ImproperAddressing, Text: "a stanza has a from"}
 	case st.From.DomainJID() != c.domain:
-		return &stream.Error{Condition: stream.InvalidFrom, Text: fmt.Sprintf("%s is not an address of %s", st.From, c.domain)}
+		text := fmt.Sprintf("%s is not an address of %s", st.From, c.domain)
+		return &stream.Error{Condition: stream.InvalidFrom, Text: text}
 	case st.To.IsZero():
 		return &stream.Error{Condition: stream.ImproperAddressing, Text: "a stanza has a to"}
 	}

@@ -113,7 +113,10 @@ func (s *Server) LocalHost(addr jid.JID, h xmpp.Handler, extensions ...xmpp.Exte
 		return nil, fmt.Errorf("server: %q cannot be the address of a service", addr)
 	}
 	addr = addr.Clone()
-	v := &Service{srv: s, addr: addr, extensions: extensions, replies: pending.New(addr), queue: dispatch.New(dispatch.Config{Log: s.log})}
+	v := &Service{
+		srv: s, addr: addr, extensions: extensions,
+		replies: pending.New(addr), queue: dispatch.New(dispatch.Config{Log: s.log}),
+	}
 	v.ctx, v.stop = context.WithCancel(s.ctx)
 	err := v.attach(h)
 	if err == nil {

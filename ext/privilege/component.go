@@ -2,6 +2,7 @@ package privilege
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -41,7 +42,7 @@ func Send(ctx context.Context, s xmpp.Sender, m interface {
 		return err
 	}
 	if st.Kind != stanza.KindMessage || !st.From.IsBare() && !st.From.IsDomain() {
-		return fmt.Errorf("privilege: %s from %q cannot be sent: a message comes from a domain or a bare address", st.Kind, st.From)
+		return fmt.Errorf("privilege: a %s from %q: it is to be a message from a domain or a bare address", st.Kind, st.From)
 	}
 	outer, err := stanza.New(stanza.Header{Kind: stanza.KindMessage, To: st.From.DomainJID()}, Wrapped{st})
 	if err != nil {
@@ -56,6 +57,11 @@ func Send(ctx context.Context, s xmpp.Sender, m interface {
 func Do(ctx context.Context, s xmpp.Sender, iq *stanza.Stanza) (*stanza.Stanza, error) {
 	if iq.Kind != stanza.KindIQ || !iq.Type.IsRequest() {
 		return nil, xmpp.ErrNotRequest
+	}
+	if iq.ID == "" {
+		h := iq.Header
+		h.ID = rand.Text()
+		iq = iq.With(h)
 	}
 	w, err := xmpp.Call[Wrapped](ctx, s, iq.Type, iq.From.Bare(), Request{iq})
 	switch {

@@ -77,8 +77,9 @@ func (s *Session) refuse(st *stanza.Stanza, reason *stanza.Error) {
 		if reason.Condition == stanza.RecipientUnavailable {
 			level = slog.LevelDebug
 		}
-		s.r.cfg.Log.Log(s.base, level, "stanza refused", slog.String("stanza", st.Kind.String()), slog.String("type", string(st.Type)),
-			slog.String("from", st.From.String()), slog.Any("reason", reason), slog.Any("error", err), slog.Int("so_far", s.refused))
+		s.r.cfg.Log.Log(s.base, level, "stanza refused", slog.String("stanza", st.Kind.String()),
+			slog.String("type", string(st.Type)), slog.String("from", st.From.String()),
+			slog.Any("reason", reason), slog.Any("error", err), slog.Int("so_far", s.refused))
 	}
 }
 

@@ -55,7 +55,8 @@ func (c Components) prosody(srv *Server) string {
 func (c Components) ejabberd(srv *Server) string {
 	var b strings.Builder
 	for _, name := range c.names() {
-		b.WriteString("  -\n    port: " + portOf(srv.ComponentAddr[name]) + "\n    ip: \"127.0.0.1\"\n    module: ejabberd_service\n" +
+		b.WriteString("  -\n    port: " + portOf(srv.ComponentAddr[name]) + "\n    ip: \"127.0.0.1\"\n" +
+			"    module: ejabberd_service\n" +
 			"    hosts:\n      \"" + name + "\":\n        password: \"" + c[name] + "\"\n")
 	}
 	return b.String()
