@@ -114,13 +114,15 @@ type Federation struct {
 
 	// MaxWaiting bounds the stanzas, in bytes, that wait for a stream between
 	// two domains, MaxAllWaiting those that wait for any. More are answered with
-	// <resource-constraint/>. Defaults 1 MiB and 64 MiB.
+	// <resource-constraint/>. Defaults 1 MiB and 64 MiB, -1 = no limit.
 	MaxWaiting, MaxAllWaiting int
 	// MaxLinks bounds the pairs of domains that there are outgoing streams
-	// for, or about to be. Default 20000.
+	// for, or about to be. Others can cause half of them: by keys that are to be
+	// verified, and by streams that could be used both ways. Default 20000, -1 = no
+	// limit.
 	MaxLinks int
 	// MaxDialing bounds the streams that are being opened at one time; others
-	// wait their turn, within ConnectTimeout. Default 256.
+	// wait their turn, within ConnectTimeout. Default 256, -1 = no limit.
 	MaxDialing int
 	// Rate and Burst bound what another server may send on one stream, as those
 	// of [Config] do for clients. Defaults 4 MiB and 16 MiB.
@@ -133,7 +135,7 @@ type federation struct {
 	cfg    Federation
 	stream stream.Config
 
-	dialing chan struct{} // a slot for each stream that is being opened
+	dialing chan struct{} // a slot for each stream that is being opened; nil: no limit
 
 	mu      sync.Mutex
 	leaving bool // no stanzas are let in any more
@@ -162,7 +164,9 @@ func (s *Server) makeFederation() (*federation, error) {
 	if f.cfg.TLS == nil && !f.cfg.Plaintext {
 		return nil, errors.New("server: Federation needs certificates: TLS is nil")
 	}
-	f.dialing = make(chan struct{}, f.cfg.MaxDialing)
+	if f.cfg.MaxDialing > 0 {
+		f.dialing = make(chan struct{}, f.cfg.MaxDialing)
+	}
 	return f, nil
 }
 
@@ -291,6 +295,16 @@ func (f *federation) route(ctx context.Context, st *stanza.Stanza) {
 
 // link returns the link for a pair of domains, which it makes if there is none.
 func (f *federation) link(pair dialback.Pair) (*link, error) {
+	return f.linkWithin(pair, f.cfg.MaxLinks)
+}
+
+// linkFor is link for what another server causes: whoever claims many domains must
+// not take the room of this server's users.
+func (f *federation) linkFor(pair dialback.Pair) (*link, error) {
+	return f.linkWithin(pair, f.cfg.MaxLinks-f.cfg.MaxLinks/2)
+}
+
+func (f *federation) linkWithin(pair dialback.Pair, most int) (*link, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
@@ -298,7 +312,7 @@ func (f *federation) link(pair dialback.Pair) (*link, error) {
 		return f.links[pair], nil
 	case f.closing:
 		return nil, errClosing
-	case len(f.links) >= f.cfg.MaxLinks:
+	case full(len(f.links), most):
 		return nil, &stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceConstraint, Text: "too many other servers"}
 	}
 	pair = dialback.Pair{Local: pair.Local.Clone(), Remote: pair.Remote.Clone()}
@@ -317,7 +331,7 @@ func (f *federation) isClosing() bool {
 func (f *federation) reserve(n int) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.waiting+n > f.cfg.MaxAllWaiting {
+	if most := f.cfg.MaxAllWaiting; most >= 0 && f.waiting+n > most {
 		return false
 	}
 	f.waiting += n

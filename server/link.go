@@ -144,7 +144,7 @@ func (l *link) hold(st *stanza.Stanza) {
 	case l.lane == nil && l.isResting():
 		l.refuse(st, l.why)
 		return
-	case l.size+n > l.fed.cfg.MaxWaiting && l.size > 0, !l.fed.reserve(n):
+	case l.size > 0 && full(l.size+n-1, l.fed.cfg.MaxWaiting), !l.fed.reserve(n):
 		l.refuse(st, errWaiting)
 		l.bury()
 		return

@@ -24,11 +24,13 @@ func (l *link) open() (*peer, error) {
 	}
 	ctx, cancel := context.WithTimeout(f.srv.ctx, f.cfg.ConnectTimeout)
 	defer cancel()
-	select {
-	case f.dialing <- struct{}{}:
-		defer func() { <-f.dialing }()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("too many streams are being opened: %w", ctx.Err())
+	if f.dialing != nil {
+		select {
+		case f.dialing <- struct{}{}:
+			defer func() { <-f.dialing }()
+		case <-ctx.Done():
+			return nil, fmt.Errorf("too many streams are being opened: %w", ctx.Err())
+		}
 	}
 	before := l.distrusted
 	p, err := f.initiate(ctx, l, trust)

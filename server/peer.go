@@ -204,7 +204,6 @@ func (p *peer) next() (handedOver bool, err error) {
 	if !p.count() {
 		return false, nil
 	}
-	p.noteUse()
 	return p.fed.srv.takeRemote(p.ctx, p, st), nil
 }
 
@@ -269,7 +268,8 @@ func (p *peer) malformed(st *stanza.Stanza, err error) error {
 	return nil
 }
 
-// noteUse notes that the other server has done something sensible.
+// noteUse notes that the other server has done something sensible, on a stream on which
+// no stanzas may come or go yet.
 func (p *peer) noteUse() { p.lastUse.Store(time.Now().UnixNano()) }
 
 // element handles what is no stanza.
@@ -322,7 +322,7 @@ func (p *peer) offerLane(pair dialback.Pair) {
 		return
 	}
 	for {
-		l, err := p.fed.link(pair)
+		l, err := p.fed.linkFor(pair)
 		if err != nil || l.authorized(p) {
 			return
 		}
@@ -337,7 +337,11 @@ func (p *peer) trySend(st *stanza.Stanza) error {
 		return &stanza.Error{Type: stanza.Modify, Condition: stanza.PolicyViolation,
 			Text: fmt.Sprintf("the other server takes no stanza of more than %d bytes", p.maxBytes)}
 	}
-	err := p.conn.TrySend(st)
+	return p.noteSent(st, p.conn.TrySend(st))
+}
+
+// noteSent counts a stanza that was queued, if err is nil, and returns err.
+func (p *peer) noteSent(st *stanza.Stanza, err error) error {
 	if err == nil && !(st.Kind == stanza.KindIQ && st.Type.IsResponse()) {
 		// Whether an answer has arrived need not be known; and if answers to
 		// pings counted two servers would keep each other awake.
@@ -351,7 +355,7 @@ func (p *peer) trySend(st *stanza.Stanza) error {
 func (p *peer) sendSlowly(ctx context.Context, st *stanza.Stanza) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), slowTimeout)
 	defer cancel()
-	err := p.conn.Send(ctx, st)
+	err := p.noteSent(st, p.conn.Send(ctx, st))
 	if errors.Is(err, context.DeadlineExceeded) {
 		return errStuck
 	}

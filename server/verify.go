@@ -50,7 +50,7 @@ func (f *federation) verify(p *peer, q *dialback.Query) {
 	p.waits[q] = v
 	p.mu.Unlock()
 	for {
-		l, err := f.link(q.Pair())
+		l, err := f.linkFor(q.Pair())
 		if err != nil {
 			v.answer(q.Failed(stanza.ResourceConstraint))
 			return
