@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"crypto"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"slices"
@@ -360,7 +361,7 @@ func TestBackoff(t *testing.T) {
 		p := ts.peer() // 5
 		p.cut()        // at once: not steady
 		p = ts.peer()  // 7
-		time.Sleep(steady)
+		time.Sleep(time.Minute)
 		p.cut()
 		time.Sleep(9 * time.Second)
 		c.cancel()
@@ -963,4 +964,44 @@ func (w *watching) SessionDown(_ xmpp.Sender, reason error) {
 	if !errors.Is(reason, xmpp.ErrClosed) {
 		w.down = -1
 	}
+}
+
+// TestHostAndSender: what extensions find at the Client and at the Senders that
+// they get.
+func TestHostAndSender(t *testing.T) {
+	bubble(t, func(t *testing.T, ts *testServer) {
+		type offers interface{ HasStreamFeature(xml.Name) bool }
+		check := func(where string, s xmpp.Sender) {
+			o, ok := s.(offers)
+			if !ok {
+				t.Errorf("%s: a %T does not say what the server offers", where, s)
+				return
+			}
+			if !o.HasStreamFeature(xml.Name{Space: stream.NSBind, Local: "bind"}) || o.HasStreamFeature(xml.Name{Space: "urn:x", Local: "bind"}) {
+				t.Errorf("%s: wrong stream features", where)
+			}
+			if got := s.LocalAddr().String(); got != "juliet@capulet.lit/balcony" {
+				t.Errorf("%s: address %s", where, got)
+			}
+		}
+		handled := make(chan struct{})
+		cfg := ts.config()
+		cfg.OnUp = func(_ context.Context, s xmpp.Sender) { check("OnUp", s) }
+		cfg.OnDown = func(s xmpp.Sender, _ error) { check("OnDown", s) }
+		cfg.Handler = xmpp.HandlerFunc(func(_ context.Context, s xmpp.Sender, _ *stanza.Stanza) error {
+			defer close(handled)
+			check("handler", s)
+			return nil
+		})
+		c := start(t, cfg)
+		ts.peer().send("<message from='romeo@montague.lit/orchard'><body>hi</body></message>")
+		<-handled
+		if got := c.Features(c.LocalAddr()); !slices.Contains(got, ping.NS) {
+			t.Errorf("features %q", got)
+		}
+		c.stop()
+		if got := c.LocalAddr(); !got.IsZero() {
+			t.Errorf("the address is %s at the end", got)
+		}
+	})
 }

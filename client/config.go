@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/etherx-go/xmpp"
+	"github.com/etherx-go/xmpp/internal/backoff"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/sasl"
 	"github.com/etherx-go/xmpp/stanza"
@@ -145,17 +146,7 @@ type Config struct {
 // half and the whole, is left to chance, so that the clients of a server that
 // was restarted do not come back at the same moment (RFC 6120, section 3.3).
 func ExponentialBackoff(shortest, longest time.Duration) func(try int) time.Duration {
-	return func(try int) time.Duration {
-		d := shortest
-		for range try {
-			if d >= longest/2 {
-				d = longest
-				break
-			}
-			d *= 2
-		}
-		return d/2 + jitter(d-d/2)
-	}
+	return backoff.Exponential(shortest, longest)
 }
 
 // withDefaults fills in the defaults.
@@ -225,4 +216,20 @@ func (c *Config) validate() error {
 		}
 	}
 	return nil
+}
+
+// firstPresence returns what is sent first in each session, nil for nothing.
+func (c *Config) firstPresence() (*stanza.Stanza, error) {
+	if c.NoPresence {
+		return nil, nil
+	}
+	p := c.Presence
+	if p == nil {
+		p = new(stanza.Presence)
+	}
+	st, err := p.Stanza()
+	if err != nil {
+		return nil, fmt.Errorf("client: Config.Presence: %w", err)
+	}
+	return st, nil
 }

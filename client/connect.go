@@ -3,13 +3,11 @@ package client
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"slices"
-	"time"
 
+	"github.com/etherx-go/xmpp/internal/session"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/sasl"
 	"github.com/etherx-go/xmpp/stanza"
@@ -20,83 +18,17 @@ import (
 // 2 but no more than 5" (RFC 6120, section 4.9.3.19).
 const maxRedirects = 5
 
-// steady is how long a session must have lasted for the delays to start over,
-// so that a server which throws everybody out at once is not asked every second.
-const steady = time.Minute
-
-// jitter returns a random duration up to d.
-func jitter(d time.Duration) time.Duration {
-	if d <= 0 {
-		return 0
-	}
-	return rand.N(d)
-}
-
-// retry is what the next attempt depends on.
-type retry struct {
-	try       int    // failures since the last good session
-	redirects int    // followed in succession
-	redirect  string // where to connect to, from see-other-host; "" for where DNS says
-}
-
-// stayConnected connects again and again. It returns nil, and the session if
-// there is one, when ctx has ended, and otherwise why there is no hope.
-func (c *Client) stayConnected(ctx, base context.Context) (*session, error) {
-	var r retry
-	for {
-		s, err := c.connect(ctx, base, r.redirect)
-		ended := err == nil // or there was no session
-		if ended {
-			begin := time.Now()
-			if err = s.wait(ctx); err == nil {
-				return s, nil
-			}
-			if time.Since(begin) >= steady {
-				r = retry{}
-			}
-		}
-		if ctx.Err() != nil && !(ended && r.hopeless(err)) {
-			return nil, nil // else the session had ended for good before
-		}
-		if r.follow(err) && c.cfg.Dial == nil {
-			c.cfg.Log.Info("redirected", slog.String("to", r.redirect))
-			continue
-		}
-		if r.hopeless(err) {
-			return nil, err
-		}
-		delay := c.cfg.Backoff(r.try)
-		c.cfg.Log.Warn("no session", slog.Any("error", err), slog.Int("try", r.try), slog.Duration("next", delay))
-		r = retry{try: r.try + 1}
-		if !sleep(ctx, delay) {
-			return nil, nil
-		}
-	}
-}
-
-// follow reports whether the next attempt is one where the server has sent the
-// client, and may be made at once.
-func (r *retry) follow(err error) bool {
-	e, ok := errors.AsType[*stream.Error](err)
-	if !ok || !e.Remote || e.Condition != stream.SeeOtherHost || e.Host == "" || r.redirects >= maxRedirects {
-		return false
-	}
-	r.redirects++
-	r.redirect = e.Host
-	return true
-}
-
 // hopeless reports whether it is of no use to try again. That a host cannot be
 // reached or trusted which the client was sent to says nothing of the next one.
-func (r *retry) hopeless(err error) bool {
-	if r.redirect != "" && (isA[*stream.DialError](err) || isCertificate(err)) {
+func hopeless(a session.Attempt) bool {
+	if a.To != "" && (isA[*stream.DialError](a.Err) || isCertificate(a.Err)) {
 		return false
 	}
-	return permanent(err)
+	return permanent(a.Err)
 }
 
 // connect makes one attempt: a connection, a negotiated stream, a session.
-func (c *Client) connect(ctx, base context.Context, redirect string) (*session, error) {
+func (c *Client) connect(ctx, base context.Context, redirect string) (*session.Session, error) {
 	domain := c.cfg.JID.DomainJID()
 	tr, err := c.dial(ctx, redirect)
 	if err != nil {
@@ -112,10 +44,8 @@ func (c *Client) connect(ctx, base context.Context, redirect string) (*session, 
 	if err != nil {
 		return nil, &ConnectError{Domain: domain.String(), Addr: remote, Err: err}
 	}
-	s := newSession(c, conn, addr, base)
 	c.cfg.Log.Info("session", slog.String("jid", addr.String()), slog.String("server", remote), slog.Bool("tls", conn.TLS() != nil))
-	s.begin()
-	return s, nil
+	return c.run.Begin(base, conn, addr), nil
 }
 
 // features lists what is negotiated, in order. The bound address goes to addr.

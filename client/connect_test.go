@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/etherx-go/xmpp/internal/session"
 	"github.com/etherx-go/xmpp/sasl"
 	"github.com/etherx-go/xmpp/stanza"
 	"github.com/etherx-go/xmpp/stream"
@@ -364,7 +365,7 @@ func TestPermanentErrors(t *testing.T) {
 		want bool
 	}{
 		{refused, false},
-		{errStreamClosed, false},
+		{session.ErrStreamClosed, false},
 		{ErrUnresponsive, false},
 		{dial(nil, refused), false},
 		{dial(nil, refused, cert), false},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/etherx-go/xmpp/internal/session"
 	"github.com/etherx-go/xmpp/sasl"
 	"github.com/etherx-go/xmpp/stanza"
 	"github.com/etherx-go/xmpp/stream"
@@ -15,11 +16,7 @@ import (
 
 // ErrUnresponsive is why a connection was given up on which nothing came any
 // more, not even the answer to a ping.
-var ErrUnresponsive = errors.New("client: the server does not answer")
-
-// errStreamClosed is why a session ended that the server closed without an
-// error.
-var errStreamClosed = errors.New("client: the server has closed the stream")
+var ErrUnresponsive = session.ErrUnresponsive
 
 // ConnectError says why there is no session: what was connected to, if
 // anything, and what came of it. Err holds the whole story: a

@@ -244,7 +244,7 @@ func TestUnsent(t *testing.T) {
 		}
 		c.cancel()
 		c.wait()
-		if c.err == nil || !strings.Contains(c.err.Error(), "2 messages were not sent") {
+		if c.err == nil || !strings.Contains(c.err.Error(), "2 stanzas were not sent") {
 			t.Errorf("Run: %v", c.err)
 		}
 		close(stuck)

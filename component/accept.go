@@ -75,7 +75,7 @@ func (a *acceptor) run(ctx, base context.Context) (s *session.Session, err error
 				s.Replace(&stream.Error{Condition: stream.Conflict, Text: "replaced by a new connection"})
 				s.Wait(base)
 			}
-			s = a.c.run.Begin(base, conn)
+			s = a.c.run.Begin(base, conn, a.c.cfg.Domain)
 		}
 	}
 }

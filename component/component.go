@@ -6,8 +6,6 @@ import (
 	"fmt"
 
 	"github.com/etherx-go/xmpp"
-	"github.com/etherx-go/xmpp/ext/ping"
-	"github.com/etherx-go/xmpp/internal/describe"
 	"github.com/etherx-go/xmpp/internal/dispatch"
 	"github.com/etherx-go/xmpp/internal/session"
 	"github.com/etherx-go/xmpp/jid"
@@ -32,10 +30,9 @@ var ErrUnresponsive = session.ErrUnresponsive
 // there is, and the [xmpp.Host] of its extensions. All methods are safe for
 // concurrent use, at any time, from handlers too.
 type Component struct {
-	cfg        Config
-	mux        *xmpp.Mux
-	extensions []xmpp.Extension
-	run        *session.Runner
+	cfg      Config
+	handlers *session.Handlers
+	run      *session.Runner
 }
 
 var _ xmpp.Host = (*Component)(nil)
@@ -47,49 +44,22 @@ func New(cfg Config) (*Component, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	c := &Component{cfg: cfg.withDefaults()}
-	mux, isMux := cfg.Handler.(*xmpp.Mux)
-	if mux == nil {
-		mux = new(xmpp.Mux)
-	}
-	c.mux, c.extensions = mux, withPing(cfg.Extensions)
+	c := &Component{cfg: cfg.withDefaults(), handlers: session.NewHandlers(cfg.Handler, cfg.Extensions)}
 	c.run = session.New(c.runConfig())
-	for _, e := range c.extensions {
-		if err := e.Attach(c); err != nil {
-			return nil, fmt.Errorf("component: %T: %w", e, err)
-		}
-	}
-	if cfg.Handler != nil && !isMux {
-		// A pattern that says nothing comes after all that say something.
-		mux.Handle(xmpp.Pattern{}, cfg.Handler)
-		mux.Handle(xmpp.Pattern{Types: []stanza.Type{stanza.TypeError}}, cfg.Handler)
+	if err := c.handlers.Attach("component", c); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
 
-// withPing adds the extension that answers pings, if there is none.
-func withPing(extensions []xmpp.Extension) []xmpp.Extension {
-	for _, e := range extensions {
-		if _, ok := e.(*ping.Extension); ok {
-			return extensions
-		}
-	}
-	return append([]xmpp.Extension{new(ping.Extension)}, extensions...)
-}
-
 func (c *Component) runConfig() session.Config {
 	cfg := &c.cfg
-	var watchers []xmpp.Watcher
-	if cfg.OnUp != nil || cfg.OnDown != nil {
-		watchers = append(watchers, session.Funcs{Up: cfg.OnUp, Down: cfg.OnDown})
-	}
-	for _, e := range c.extensions {
-		if w, ok := e.(xmpp.Watcher); ok {
-			watchers = append(watchers, w)
-		}
+	asked := cfg.Server
+	if asked.IsZero() {
+		asked = cfg.Domain
 	}
 	return session.Config{
-		Name: "component", Addr: cfg.Domain, Handler: c.mux, Watchers: watchers,
+		Name: "component", Handler: c.handlers.Mux(), Watchers: c.handlers.Watchers(cfg.OnUp, cfg.OnDown),
 		Dispatch: dispatch.Config{
 			MaxConcurrent: cfg.MaxConcurrent, MaxQueued: cfg.MaxQueued, MaxQueuedBytes: cfg.MaxQueuedBytes,
 			MaxWaiting: cfg.MaxWaiting, Log: cfg.Log,
@@ -97,28 +67,21 @@ func (c *Component) runConfig() session.Config {
 		Outgoing: c.outgoing, Incoming: c.incoming,
 		// Requests have failed with the session; everything else is as true as
 		// before.
-		Keeps: func(st *stanza.Stanza) bool { return st.Kind != stanza.KindIQ },
-		Ping: func(ctx context.Context, s *session.Session) error {
-			to := cfg.Server
-			if to.IsZero() {
-				to = cfg.Domain
-			}
-			return ping.Ping(ctx, s, to)
-		},
-		KeepAlive: cfg.KeepAlive, Whitespace: cfg.Whitespace, PingTimeout: cfg.PingTimeout,
+		Keeps:  func(st *stanza.Stanza) bool { return st.Kind != stanza.KindIQ },
+		PingTo: asked, KeepAlive: cfg.KeepAlive, Whitespace: cfg.Whitespace, PingTimeout: cfg.PingTimeout,
 		RequestTimeout: cfg.RequestTimeout, DrainTimeout: cfg.DrainTimeout, Log: cfg.Log,
 	}
 }
 
 // Mux returns the mux of the extensions: the Handler of the Config if that is a
 // Mux. Handlers can be added at any time.
-func (c *Component) Mux() *xmpp.Mux { return c.mux }
+func (c *Component) Mux() *xmpp.Mux { return c.handlers.Mux() }
 
 // IsServer returns false.
 func (c *Component) IsServer() bool { return false }
 
 // Features returns the features of the extensions, for service discovery.
-func (c *Component) Features(at jid.JID) []string { return describe.Features(nil, c.extensions, at) }
+func (c *Component) Features(at jid.JID) []string { return c.handlers.Features(at) }
 
 // Close makes Run or Serve return in the same way as the end of its context does.
 // It does not wait for it, so that a handler may call it. A component that was
@@ -152,7 +115,7 @@ func (c *Component) Do(ctx context.Context, iq *stanza.Stanza) (*stanza.Stanza, 
 
 // outgoing completes a stanza, and refuses those for which a server would end the
 // stream.
-func (c *Component) outgoing(st *stanza.Stanza) (*stanza.Stanza, error) {
+func (c *Component) outgoing(_ *session.Session, st *stanza.Stanza) (*stanza.Stanza, error) {
 	h := st.Header
 	if h.From.IsZero() {
 		h.From = c.cfg.Domain

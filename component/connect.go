@@ -57,7 +57,7 @@ func (c *Component) Run(ctx context.Context) error {
 }
 
 // connect makes one attempt: a connection, a negotiated stream, a session.
-func (c *Component) connect(ctx, base context.Context) (*session.Session, error) {
+func (c *Component) connect(ctx, base context.Context, _ string) (*session.Session, error) {
 	fail := func(addr string, err error) error {
 		return &ConnectError{Domain: c.cfg.Domain.String(), Addr: addr, Err: err}
 	}
@@ -78,7 +78,7 @@ func (c *Component) connect(ctx, base context.Context) (*session.Session, error)
 	}
 	c.cfg.Log.Info("session", slog.String("domain", c.cfg.Domain.String()), slog.String("server", remote),
 		slog.Bool("tls", conn.TLS() != nil))
-	return c.run.Begin(base, conn), nil
+	return c.run.Begin(base, conn, c.cfg.Domain), nil
 }
 
 // dial connects to the server.
@@ -111,19 +111,19 @@ func (c *Component) dial(ctx context.Context) (stream.Transport, error) {
 	return stream.NewTransport(tc), nil
 }
 
-// hopeless reports whether it is of no use to try again after err.
-func hopeless(err error, established bool) bool {
-	if e, ok := errors.AsType[*stream.Error](err); ok && e.Remote {
+// hopeless reports whether it is of no use to try again.
+func hopeless(a session.Attempt) bool {
+	if e, ok := errors.AsType[*stream.Error](a.Err); ok && e.Remote {
 		switch e.Condition {
 		case stream.NotAuthorized, stream.HostUnknown, stream.HostGone, stream.InvalidNamespace, stream.UnsupportedVersion,
 			stream.InvalidFrom, stream.ImproperAddressing:
 			return true
 		case stream.Conflict:
-			return established
+			return a.Established
 		}
 		return false
 	}
-	_, isCertificate := errors.AsType[*tls.CertificateVerificationError](err)
-	_, isNegotiation := errors.AsType[*stream.NegotiationError](err)
-	return isCertificate || isNegotiation || errors.Is(err, ErrPlaintext)
+	_, isCertificate := errors.AsType[*tls.CertificateVerificationError](a.Err)
+	_, isNegotiation := errors.AsType[*stream.NegotiationError](a.Err)
+	return isCertificate || isNegotiation || errors.Is(a.Err, ErrPlaintext)
 }

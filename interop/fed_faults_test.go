@@ -195,9 +195,12 @@ func (f *federation) checkRestart(t *testing.T, a, b *peer.Server) {
 	r.leave(t)
 }
 
-// expectRefusals sends messages that cannot arrive: each is answered by one error.
+// expectRefusals sends messages that cannot arrive: each is answered by one error,
+// from when the server has noticed that the other has gone. What it has written
+// before to a stream without acknowledgements is lost.
 func expectRefusals(t *testing.T, j *running, to jid.JID) {
 	t.Helper()
+	sendUntilItIsRefused(t, j, to)
 	unanswered := map[string]bool{}
 	for i := range 5 {
 		id := fmt.Sprintf("lost%d", i)
@@ -210,6 +213,36 @@ func expectRefusals(t *testing.T, j *running, to jid.JID) {
 			t.Fatalf("got %+v", m)
 		}
 		delete(unanswered, m.ID)
+	}
+}
+
+// sendUntilItIsRefused sends messages until one is refused, and with it those behind
+// it.
+func sendUntilItIsRefused(t *testing.T, j *running, to jid.JID) {
+	t.Helper()
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	refused := -1
+	for sent := 0; refused < sent-1 || refused < 0; {
+		if refused < 0 {
+			m := &stanza.Message{ID: fmt.Sprint("gone", sent), To: to, Type: stanza.TypeChat, Body: "is anybody there?"}
+			j.sendWith(t, m)
+			sent++
+		}
+		select {
+		case m := <-j.messages:
+			var n int
+			_, err := fmt.Sscanf(m.ID, "gone%d", &n)
+			if err != nil || m.Type != stanza.TypeError || m.From != to || refused >= 0 && n != refused+1 {
+				t.Fatalf("got %+v, want an error for one after gone%d", m, refused)
+			}
+			refused = n
+		case <-again.C:
+		case <-deadline.C:
+			t.Fatalf("of %d messages to %s the last refused one is %d", sent, to, refused)
+		}
 	}
 }
 

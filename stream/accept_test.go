@@ -72,8 +72,8 @@ func TestAccept(t *testing.T) {
 		{"attribute bomb", hello + "<a" + attributes(100) + "/>", answer + featuresSASL + streamError("policy-violation", "too many attributes"), PolicyViolation},
 		{"second header", hello + hello, answer + featuresSASL + streamError("not-well-formed", "XML declaration not at the start of the document"), NotWellFormed},
 
-		{"CORE-5.1.1-5 stanza before authentication", hello + message, answer + featuresSASL + streamError("not-authorized", "message before the stream is ready"), NotAuthorized},
-		{"iq before authentication", hello + "<iq type='get' id='1'><query xmlns='jabber:iq:roster'/></iq>",
+		{"stanza before authentication", hello + message, answer + featuresSASL + streamError("not-authorized", "message before the stream is ready"), NotAuthorized},
+		{"GUIDE-11-iq-3 iq before authentication", hello + "<iq type='get' id='1'><query xmlns='jabber:iq:roster'/></iq>",
 			answer + featuresSASL + streamError("not-authorized", "iq before the stream is ready"), NotAuthorized},
 		{"R6120-7-1 bind before authentication", hello + askBind, answer + featuresSASL + streamError("not-authorized", "iq before the stream is ready"), NotAuthorized},
 		{"stanza before binding", hello + authPlain + hello + message, answer + featuresSASL + success + answer + featuresBind + streamError("not-authorized", "message before the stream is ready"), NotAuthorized},
@@ -86,7 +86,7 @@ func TestAccept(t *testing.T) {
 		{"R6120-4.3.3-1 no new header after success", hello + authPlain + askBind,
 			answer + featuresSASL + success + anonymous + streamError("invalid-namespace", "the root is {}iq, not {"+NS+"}stream"), InvalidNamespace},
 
-		{"CORE-5.1.1-10 success", hello + authPlain + hello + end, answer + featuresSASL + success + answer + featuresBind + end, ""},
+		{"CORE-5.1.1-5 CORE-5.1.1-10 data with the choice, success", hello + authPlain + hello + end, answer + featuresSASL + success + answer + featuresBind + end, ""},
 		{"R3920-6.2-1 wrong password five times", hello + strings.Repeat(badPlain, 6),
 			answer + featuresSASL + strings.Repeat(saslFailure("not-authorized"), 5) + streamError("policy-violation", "too many failed tries to authenticate"), PolicyViolation},
 		{"R3920-6.2-1 wrong, then right", hello + badPlain + badPlain + authPlain + hello + end,

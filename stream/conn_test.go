@@ -96,9 +96,11 @@ func TestLang(t *testing.T) {
 	p.expect(loggedIn)
 	c := n.must(t)
 	go p.send("<message/><message xml:lang='fr'/>" + end)
-	for _, want := range []string{"de", "fr"} { // CORE-9-1, CORE-9-4, CORE-9-5
-		if st, _, err := c.Next(); err != nil || st.Lang != want {
-			t.Errorf("%v %v, want %s", st, err, want)
+	for _, tt := range []struct{ name, want string }{
+		{"CORE-9-1 CORE-9-4 that of the header", "de"}, {"CORE-9-5 its own", "fr"},
+	} {
+		if st, _, err := c.Next(); err != nil || st.Lang != tt.want {
+			t.Errorf("%s: %v %v, want %s", tt.name, st, err, tt.want)
 		}
 	}
 	finish(c)
@@ -166,7 +168,7 @@ func TestActivity(t *testing.T) {
 }
 
 // TestReq_CORE_7_4_1: UTF-16 in both orders, with and without byte order mark,
-// where it is allowed; what is sent is UTF-8 (CORE-7.4-2).
+// where it is allowed; what is sent is UTF-8.
 func TestReq_CORE_7_4_1(t *testing.T) {
 	for _, mark := range []string{"", "\ufeff"} {
 		for _, big := range []bool{false, true} {
@@ -189,7 +191,7 @@ func TestReq_CORE_7_4_1(t *testing.T) {
 			}
 			finish(c)
 			if got := p.rest(); got != loggedIn+end {
-				t.Error(got)
+				t.Errorf("CORE-7.4-2: the answer is not UTF-8: %q", got)
 			}
 		}
 	}

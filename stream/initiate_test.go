@@ -46,6 +46,8 @@ func TestInitiate(t *testing.T) {
 	}{
 		{"R6120-7-1 CORE-4.1-1", append(in, step{bind, reply}), "", ""},
 		{"GUIDE-5-stream-3 CORE-4.3-3 no from", append([]step{{hello, header(" id='1' version='1.0'") + "<stream:features>" + plain + "</stream:features>"}}, append(in, step{bind, reply})[1:]...), "", ""},
+		{"CORE-4.3-1 to of the answer counts for nothing", append([]step{{hello, header(" id='1' from='capulet.com' to='tybalt@elsewhere.example' version='1.0'") +
+			"<stream:features>" + plain + "</stream:features>"}}, append(in, step{bind, reply})[1:]...), "", ""},
 		{"prefix-free answer", append([]step{{hello, "<stream id='1' version='1.0' xmlns='" + NS + "'><features>" + plain + "</features>"}}, append(in, step{bind, reply})[1:]...), "", ""},
 		{"R3921-3-1 session", append(in[:2:2], step{hello, offer("<session xmlns='" + NSSession + "'/>" + offerBind)}, step{bind, reply},
 			step{session, fmt.Sprintf(message, 1) + fmt.Sprintf(message, 2) + "<iq type='result' id='session'/>"}), "", ""},
@@ -90,7 +92,9 @@ func TestInitiate(t *testing.T) {
 			streamError("invalid-namespace", "the answer's content namespace is jabber:server"), "stream error invalid-namespace: the answer's content namespace is jabber:server"},
 		{"CORE-4.4-1 wrong stream namespace", []step{{hello, "<stream:stream id='1' version='1.0' xmlns='jabber:client' xmlns:stream='urn:x'>"}},
 			streamError("invalid-namespace", "the root is {urn:x}stream, not {"+NS+"}stream"), "stream error invalid-namespace: the root is {urn:x}stream, not {" + NS + "}stream"},
-		{"GUIDE-5-stream-3 no id", []step{{hello, header(" version='1.0'")}}, streamError("bad-format", "the answer has no id"), "stream error bad-format: the answer has no id"},
+		{"GUIDE-5-stream-3 no id", []step{{hello, header(" version='1.0'") + "<stream:features/>"}}, streamError("bad-format", "the answer has no id"), "stream error bad-format: the answer has no id"},
+		{"host-unknown without id", []step{{hello, header(" id='' version='1.0'") + streamError("host-unknown", "")}}, end,
+			"stream error from the peer host-unknown"},
 		{"stanza in place of features", []step{{hello, answer + "<message/>"}}, streamError("unsupported-stanza-type", "{jabber:client}message in place of the stream features"),
 			"stream error unsupported-stanza-type: {jabber:client}message in place of the stream features"},
 		{"CORE-5.1.2-2 features of the old dialect, which was not asked for", []step{{hello, answer + "<features xmlns='" + NSOldSASL + "'/>"}},

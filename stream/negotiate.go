@@ -325,14 +325,15 @@ func (c *Conn) readAnswer() error {
 	case c.in.ID == "" && c.in.Version != Version{}:
 		// Without version it is a server of before RFC 3920, which need not
 		// have one.
-		return newError(BadFormat, "the answer has no id")
+		return c.refuseAnswer(newError(BadFormat, "the answer has no id"))
 	}
 	return nil
 }
 
 // refuseAnswer returns why an answer is refused: what the server itself says, if
 // it says that next, or else err. A server that does not know the host answers
-// as one that it knows, and then says host-unknown (RFC 6120, section 4.9.3.6).
+// as one that it knows, or with a header that lacks more, and then says
+// host-unknown (RFC 6120, section 4.9.3.6).
 func (c *Conn) refuseAnswer(err *Error) error {
 	if c.in.Version == (Version{}) {
 		return err // nothing need follow

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/etherx-go/xmpp/internal/xmltok"
+	"github.com/etherx-go/xmpp/stanza"
 )
 
 // trace shows what was received or is sent.
@@ -43,16 +44,18 @@ var secrets = map[xml.Name]bool{
 	{Space: NSOldSASL, Local: "success"}:   true,
 
 	// XEP-0388 and what goes with it
-	{Space: "urn:xmpp:sasl:2", Local: "initial-response"}:  true,
-	{Space: "urn:xmpp:sasl:2", Local: "challenge"}:         true,
-	{Space: "urn:xmpp:sasl:2", Local: "response"}:          true,
-	{Space: "urn:xmpp:sasl:2", Local: "additional-data"}:   true,
-	{Space: "urn:xmpp:sasl:2", Local: "task-data"}:         true,
-	{Space: "urn:xmpp:scram-upgrade:0", Local: "hash"}:     true,
-	{Space: "jabber:iq:auth", Local: "digest"}:             true,
-	{Space: "jabber:iq:auth", Local: "hash"}:               true,
-	{Space: "jabber:iq:register", Local: "key"}:            true,
-	{Space: "jabber:component:accept", Local: "handshake"}: true,
+	{Space: "urn:xmpp:sasl:2", Local: "initial-response"}: true,
+	{Space: "urn:xmpp:sasl:2", Local: "challenge"}:        true,
+	{Space: "urn:xmpp:sasl:2", Local: "response"}:         true,
+	{Space: "urn:xmpp:sasl:2", Local: "additional-data"}:  true,
+	{Space: "urn:xmpp:sasl:2", Local: "task-data"}:        true,
+	{Space: "urn:xmpp:scram-upgrade:0", Local: "hash"}:    true,
+	{Space: "jabber:iq:auth", Local: "digest"}:            true,
+	{Space: "jabber:iq:auth", Local: "hash"}:              true,
+	{Space: "jabber:iq:register", Local: "key"}:           true,
+
+	{Space: stanza.NSComponent, Local: "handshake"}: true,
+	{Space: stanza.NSConnect, Local: "handshake"}:   true,
 }
 
 // redactor copies XML with the secrets taken out of it.

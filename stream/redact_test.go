@@ -48,9 +48,23 @@ func TestRedact(t *testing.T) {
 			}
 		})
 	}
-	component := map[string]string{"": "jabber:component:accept"}
-	if got := string(redact([]byte("<handshake>abc</handshake>"), component)); got != "<handshake>[...]</handshake>" {
-		t.Error(got)
+}
+
+// TestRedactHandshake: the digest of a component, or of a server that connects to
+// one (XEP-0114, section 3), is hidden; the answer to it has none.
+func TestRedactHandshake(t *testing.T) {
+	for _, tt := range []struct{ content, in, want string }{
+		{"jabber:component:accept", "<handshake>abc</handshake>", "<handshake>[...]</handshake>"},
+		{"jabber:component:connect", "<handshake>abc</handshake>", "<handshake>[...]</handshake>"},
+		{"jabber:component:accept", "<handshake/>", "<handshake/>"},
+		{"jabber:component:connect", "<handshake/>", "<handshake/>"},
+		{"jabber:client", "<handshake>abc</handshake>", "<handshake>abc</handshake>"},
+		{"jabber:client", "<h:handshake xmlns:h='jabber:component:connect'>abc</h:handshake><a/>",
+			"<h:handshake xmlns:h='jabber:component:connect'>[...]</h:handshake><a/>"},
+	} {
+		if got := string(redact([]byte(tt.in), map[string]string{"": tt.content})); got != tt.want {
+			t.Errorf("%s in %s: got %s, want %s", tt.in, tt.content, got, tt.want)
+		}
 	}
 }
 

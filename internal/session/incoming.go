@@ -12,7 +12,8 @@ import (
 // What the reader does with a stanza. Nothing here may block.
 
 // handle hands a stanza to the request that it answers, or to the handler.
-func (s *Session) handle(st *stanza.Stanza) {
+func (c *connection) handle(st *stanza.Stanza) {
+	s := c.s
 	st, sender := s.r.cfg.Incoming(s, st)
 	if st == nil {
 		return
@@ -25,8 +26,8 @@ func (s *Session) handle(st *stanza.Stanza) {
 			}
 			s.r.cfg.Log.Debug("reply to nothing", slog.String("from", st.From.String()), slog.String("id", st.ID))
 		} else {
-			if err := check(st); err != nil {
-				s.refuse(st, err)
+			if err := s.check(st); err != nil {
+				c.refuse(st, err)
 				return
 			}
 			ctx = s.ctx // with the session goes who could get the reply
@@ -34,18 +35,18 @@ func (s *Session) handle(st *stanza.Stanza) {
 	}
 	switch err := s.r.work.Dispatch(ctx, s.r.cfg.Handler, sender, st); {
 	case errors.Is(err, dispatch.ErrDraining):
-		s.refuse(st, stanza.NewError(stanza.RecipientUnavailable, fmt.Sprintf("The %s is about to leave.", s.r.cfg.Name)))
+		c.refuse(st, stanza.NewError(stanza.RecipientUnavailable, fmt.Sprintf("The %s is about to leave.", s.r.cfg.Name)))
 	case err != nil:
-		s.refuse(st, stanza.NewError(stanza.ResourceConstraint, fmt.Sprintf("The %s has too much to do.", s.r.cfg.Name)))
+		c.refuse(st, stanza.NewError(stanza.ResourceConstraint, fmt.Sprintf("The %s has too much to do.", s.r.cfg.Name)))
 	}
 }
 
 // check says what is wrong with a request (RFC 6120, section 8.2.3).
-func check(st *stanza.Stanza) *stanza.Error {
+func (s *Session) check(st *stanza.Stanza) *stanza.Error {
 	switch {
 	case !st.Type.IsRequest():
 		return stanza.NewError(stanza.BadRequest, "The type of an iq is get, set, result or error.")
-	case st.ID == "":
+	case st.ID == "" && !s.isHome(st):
 		return stanza.NewError(stanza.BadRequest, "An iq has an id.")
 	case st.ElementCount() != 1:
 		return stanza.NewError(stanza.BadRequest, "A request has one payload.")
@@ -53,33 +54,40 @@ func check(st *stanza.Stanza) *stanza.Error {
 	return nil
 }
 
+// isHome reports whether a stanza is from the account that the session is of, or
+// from its server. Roster pushes of the first servers had no id.
+func (s *Session) isHome(st *stanza.Stanza) bool {
+	return s.addr.IsFull() && (st.From.IsZero() || st.From == s.addr.Bare() || st.From == s.addr.DomainJID())
+}
+
 // malformed refuses a stanza with a to or from that is not an address.
-func (s *Session) malformed(st *stanza.Stanza, err error) {
-	s.r.cfg.Log.Debug("malformed address", slog.Any("error", err))
+func (c *connection) malformed(st *stanza.Stanza, err error) {
+	c.s.r.cfg.Log.Debug("malformed address", slog.Any("error", err))
 	if e, ok := errors.AsType[*stanza.AddressError](err); ok && e.Attr == "to" && !st.From.IsZero() {
-		s.refuse(st, stanza.NewError(stanza.JIDMalformed, ""))
+		c.refuse(st, stanza.NewError(stanza.JIDMalformed, ""))
 	}
 }
 
 // refuse answers a stanza with an error, if it is one that is answered.
-func (s *Session) refuse(st *stanza.Stanza, reason *stanza.Error) {
+func (c *connection) refuse(st *stanza.Stanza, reason *stanza.Error) {
+	cfg := &c.s.r.cfg
 	var err error
 	if answerable(st) {
 		var reply *stanza.Stanza
-		if reply, err = s.r.cfg.Outgoing(st.ErrorReply(reason)); err == nil {
-			err = s.conn.TrySend(reply)
+		if reply, err = cfg.Outgoing(c.s, st.ErrorReply(reason)); err == nil {
+			err = c.TrySend(reply)
 		}
 	}
 	// Who sends too much is not to fill the log as well, and that stanzas still
 	// come when the program leaves is nothing to worry about.
-	if s.refused++; s.refused&(s.refused-1) == 0 {
+	if c.refused++; c.refused&(c.refused-1) == 0 {
 		level := slog.LevelWarn
 		if reason.Condition == stanza.RecipientUnavailable {
 			level = slog.LevelDebug
 		}
-		s.r.cfg.Log.Log(s.base, level, "stanza refused", slog.String("stanza", st.Kind.String()),
+		cfg.Log.Log(c.s.base, level, "stanza refused", slog.String("stanza", st.Kind.String()),
 			slog.String("type", string(st.Type)), slog.String("from", st.From.String()),
-			slog.Any("reason", reason), slog.Any("error", err), slog.Int("so_far", s.refused))
+			slog.Any("reason", reason), slog.Any("error", err), slog.Int("so_far", c.refused))
 	}
 }
 

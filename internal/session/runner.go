@@ -14,32 +14,27 @@ import (
 	"github.com/etherx-go/xmpp/stanza"
 )
 
-// steady is how long a session must have lasted for the delays to start over, so
-// that a server which throws everybody out at once is not asked every second.
-const steady = time.Minute
-
 // Config is what a Runner is made of. Nothing has a default here.
 type Config struct {
-	// Name is what the program is, in errors and texts: "component".
-	Name string
-	// Addr is where stanzas are sent from.
-	Addr jid.JID
-
+	// Name is what the program is, in errors and texts: "client".
+	Name     string
 	Handler  xmpp.Handler
 	Dispatch dispatch.Config
 	Watchers []xmpp.Watcher
 
+	// First is sent first in each session; nil for nothing.
+	First *stanza.Stanza
 	// Outgoing completes what is sent. The error is that of Send.
-	Outgoing func(st *stanza.Stanza) (*stanza.Stanza, error)
+	Outgoing func(s *Session, st *stanza.Stanza) (*stanza.Stanza, error)
 	// Incoming completes what has come, and returns the Sender for its handler;
 	// nil: it is not handled.
 	Incoming func(s *Session, st *stanza.Stanza) (*stanza.Stanza, xmpp.Sender)
 	// Keeps says which of the stanzas that were queued, and not written when
 	// the session ended, are sent in the next one.
 	Keeps func(st *stanza.Stanza) bool
-	// Ping asks for a sign of life.
-	Ping func(ctx context.Context, s *Session) error
 
+	// PingTo is who is asked for a sign of life; zero: the server.
+	PingTo         jid.JID
 	KeepAlive      time.Duration // 0 or less: never
 	Whitespace     bool
 	PingTimeout    time.Duration
@@ -124,13 +119,16 @@ func (r *Runner) finish(err error) {
 // leave ends the last session, if there is one, and waits for handlers and
 // watchers.
 func (r *Runner) leave(ctx context.Context, s *Session) error {
+	if s != nil {
+		s.sayGoodbye()
+	}
 	drain, cancel := context.WithTimeout(ctx, r.cfg.DrainTimeout)
 	defer cancel()
 	err := r.work.Drain(drain)
 	rest, cancel := context.WithTimeout(ctx, r.cfg.DrainTimeout)
 	defer cancel()
 	if s != nil {
-		err = errors.Join(err, s.Shutdown(rest))
+		err = errors.Join(err, s.shutdown(rest))
 	}
 	if n := len(r.unsent); n > 0 {
 		err = errors.Join(err, fmt.Errorf("%s: %d stanzas were not sent", r.cfg.Name, n))
@@ -202,8 +200,13 @@ func (r *Runner) WaitReady(ctx context.Context) error {
 	}
 }
 
-// LocalAddr returns the address of the Config.
-func (r *Runner) LocalAddr() jid.JID { return r.cfg.Addr }
+// LocalAddr returns the address of the session that there is; zero without one.
+func (r *Runner) LocalAddr() jid.JID {
+	if s, err := r.current(); err == nil {
+		return s.addr
+	}
+	return jid.JID{}
+}
 
 // Send sends in the session that there is.
 func (r *Runner) Send(ctx context.Context, st *stanza.Stanza) error {
@@ -221,61 +224,4 @@ func (r *Runner) Do(ctx context.Context, iq *stanza.Stanza) (*stanza.Stanza, err
 		return nil, err
 	}
 	return s.Do(ctx, iq)
-}
-
-// Redial says how Stay connects again and again.
-type Redial struct {
-	// Connect makes one attempt.
-	Connect func(ctx, base context.Context) (*Session, error)
-	// Hopeless reports whether it is of no use to try again: after an attempt
-	// that has failed with err, or after a session that err has ended.
-	Hopeless func(err error, established bool) bool
-	// Backoff returns how long to wait before the next attempt, try times
-	// after the last good one.
-	Backoff func(try int) time.Duration
-}
-
-// Stay connects again and again. It returns nil, and the session if there is one,
-// when ctx has ended, and otherwise why there is no hope. It is for the loop of
-// Run.
-func (r *Runner) Stay(ctx, base context.Context, d Redial) (*Session, error) {
-	try := 0
-	for {
-		s, err := d.Connect(ctx, base)
-		established := err == nil
-		if established {
-			begin := time.Now()
-			if err = s.Wait(ctx); err == nil {
-				return s, nil
-			}
-			if time.Since(begin) >= steady {
-				try = 0
-			}
-		}
-		hopeless := d.Hopeless(err, established)
-		if ctx.Err() != nil && !(established && hopeless) {
-			return nil, nil // else the session had ended for good before
-		}
-		if hopeless {
-			return nil, err
-		}
-		delay := d.Backoff(try)
-		r.cfg.Log.Warn("no session", slog.Any("error", err), slog.Int("try", try), slog.Duration("next", delay))
-		try++
-		if !Sleep(ctx, delay) {
-			return nil, nil
-		}
-	}
-}
-
-// Sleep waits, and reports whether ctx has not ended.
-func Sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -2,10 +2,11 @@ package session
 
 import (
 	"context"
+	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/etherx-go/xmpp"
 	"github.com/etherx-go/xmpp/internal/dispatch"
@@ -15,70 +16,56 @@ import (
 	"github.com/etherx-go/xmpp/stream"
 )
 
-// ErrStreamClosed is why a session ended that the peer closed without an error.
-var ErrStreamClosed = errors.New("the other side has closed the stream")
-
-// ErrUnresponsive is why a connection was given up on which nothing came any more,
-// not even the answer to a ping.
-var ErrUnresponsive = errors.New("the other side does not answer")
-
-// Session is one negotiated stream, from then to its end. It is a [xmpp.Sender].
+// Session is from the establishment of a stream to its end. It is a [xmpp.Sender],
+// that of the handlers of what came in on it. Methods are safe for concurrent use,
+// but for those of the loop of Run.
 type Session struct {
-	r       *Runner
-	conn    *stream.Conn
-	pending *pending.Table
-	ctx     context.Context // ends with it
-	cancel  context.CancelFunc
-	base    context.Context // outlives the session
-	refused int             // stanzas that were refused; only for the reader
-	// peerEnded: the peer has ended the stream. Set by the reader, good after
-	// group.Wait.
-	peerEnded bool
-	group     sync.WaitGroup // its goroutines
+	r         *Runner
+	addr      jid.JID
+	conn      *connection // that it is on
+	pending   *pending.Table
+	ctx       context.Context // ends with it
+	cancel    context.CancelFunc
+	base      context.Context // outlives the session
+	available atomic.Bool     // what the last presence to everybody has said
 
 	mu     sync.Mutex
 	reason error // why it has ended
 }
 
-// Begin makes a negotiated stream the session of r. It is for the loop of Run, and
-// there must be none before.
-func (r *Runner) Begin(base context.Context, conn *stream.Conn) *Session {
-	s := &Session{r: r, conn: conn, pending: pending.New(r.cfg.Addr), base: base}
+var _ xmpp.Sender = (*Session)(nil)
+
+// Begin makes a negotiated stream the session of r, at the address addr. It is for
+// the loop of Run, and there must be no session before.
+func (r *Runner) Begin(base context.Context, conn *stream.Conn, addr jid.JID) *Session {
+	s := &Session{r: r, addr: addr, pending: pending.New(addr), base: base}
 	s.ctx, s.cancel = context.WithCancel(base)
-	s.group.Go(s.read)
-	s.resend()
+	s.conn = &connection{Conn: conn, s: s}
+	s.conn.group.Go(s.conn.read)
+	if r.cfg.First != nil {
+		s.Send(s.ctx, r.cfg.First)
+	}
+	s.conn.resend()
 	r.setSession(s, nil)
 	if s.Err() != nil { // it has ended already, perhaps before it was set
 		r.setSession(nil, s)
 	}
 	if r.cfg.KeepAlive > 0 {
-		s.group.Go(s.keepAlive)
+		s.conn.group.Go(s.conn.keepAlive)
 	}
 	r.watch(s)
 	return s
 }
 
-// resend sends what the last session has left. What fails now is left for the
-// next one.
-func (s *Session) resend() {
-	for len(s.r.unsent) > 0 && s.conn.Send(s.ctx, s.r.unsent[0]) == nil {
-		s.r.unsent = s.r.unsent[1:]
-	}
-}
-
-// keepUnsent keeps what was queued and not written, as far as it is of use.
-func (s *Session) keepUnsent() {
-	var kept []*stanza.Stanza
-	for _, st := range s.conn.Unsent() {
-		if s.r.cfg.Keeps(st) {
-			kept = append(kept, st)
-		}
-	}
-	s.r.unsent = append(kept, s.r.unsent...)
-}
-
 // Done returns a channel that is closed when the session has ended.
 func (s *Session) Done() <-chan struct{} { return s.ctx.Done() }
+
+// Err returns why the session has ended, nil while it has not.
+func (s *Session) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reason
+}
 
 // Wait waits until the session has ended, torn down completely, and returns the
 // reason; or until ctx has ended, and returns nil with the session still there.
@@ -89,8 +76,7 @@ func (s *Session) Wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	}
-	s.group.Wait()
-	s.keepUnsent()
+	s.conn.release()
 	return s.Err()
 }
 
@@ -107,45 +93,6 @@ func (s *Session) end(reason error) {
 	s.cancel()
 }
 
-// Err returns why the session has ended, nil while it has not.
-func (s *Session) Err() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.reason
-}
-
-// read is the goroutine that reads the stream. It never blocks but in Next.
-func (s *Session) read() {
-	for {
-		st, el, err := s.conn.Next()
-		switch {
-		case st != nil && err != nil:
-			s.malformed(st, err)
-		case st != nil:
-			s.handle(st)
-		case err == nil:
-			s.r.cfg.Log.Debug("unknown element", "name", el.Name())
-		default:
-			e, ok := errors.AsType[*stream.Error](err)
-			s.peerEnded = err == io.EOF || ok && e.Remote
-			s.end(s.why(err))
-			s.conn.Fail(err)
-			return
-		}
-	}
-}
-
-// why returns the reason that an error of Next is for the end of the session.
-func (s *Session) why(err error) error {
-	switch {
-	case err != io.EOF:
-		return err
-	case s.conn.Closing():
-		return xmpp.ErrClosed
-	}
-	return fmt.Errorf("%s: %w", s.r.cfg.Name, ErrStreamClosed)
-}
-
 // Replace ends the session because there is a newer one, which the peer is told.
 // Wait returns afterwards.
 func (s *Session) Replace(reason *stream.Error) {
@@ -155,33 +102,55 @@ func (s *Session) Replace(reason *stream.Error) {
 	s.conn.Shutdown(ctx, reason)
 }
 
-// Shutdown closes the stream in order, unless it has ended by itself.
-func (s *Session) Shutdown(ctx context.Context) error {
+// sayGoodbye tells everybody who knows that the program is available that it
+// leaves, before the stream ends (RFC 6121, section 4.5.1), unless the program has
+// said so itself, with words of its own perhaps.
+func (s *Session) sayGoodbye() {
+	if !s.available.Load() {
+		return
+	}
+	p, err := (&stanza.Presence{Type: stanza.TypeUnavailable}).Stanza()
+	if err == nil {
+		s.conn.TrySend(p) // if there is no room, the end of the stream says it
+	}
+}
+
+// shutdown closes the stream in order, unless it has ended by itself.
+func (s *Session) shutdown(ctx context.Context) error {
+	defer s.conn.release()
 	if s.Err() != nil {
-		s.group.Wait()
-		s.keepUnsent()
 		return nil
 	}
 	err := s.conn.Shutdown(ctx, nil)
 	s.end(xmpp.ErrClosed)
-	s.group.Wait()
-	s.keepUnsent()
-	if err == nil || s.peerEnded || errors.Is(err, stream.ErrClosed) {
+	s.conn.group.Wait()
+	if err == nil || s.conn.peerEnded || errors.Is(err, stream.ErrClosed) {
 		return nil // if there is an error, it is that the peer was first
 	}
 	return fmt.Errorf("%s: the stream was not closed in order: %w", s.r.cfg.Name, err)
 }
 
-// LocalAddr returns the address of the Config.
-func (s *Session) LocalAddr() jid.JID { return s.r.cfg.Addr }
+// LocalAddr returns the address of the session.
+func (s *Session) LocalAddr() jid.JID { return s.addr }
 
-// Send sends on this stream.
+// HasStreamFeature reports whether the peer has a stream feature. Extensions find
+// it at the Sender of their session.
+func (s *Session) HasStreamFeature(name xml.Name) bool { return s.conn.Offers(name) }
+
+// Version returns the version of the peer's stream.
+func (s *Session) Version() stream.Version { return s.conn.Received().Version }
+
+// Send sends in this session.
 func (s *Session) Send(ctx context.Context, st *stanza.Stanza) error {
-	st, err := s.r.cfg.Outgoing(st)
+	st, err := s.r.cfg.Outgoing(s, st)
 	if err != nil {
 		return err
 	}
-	return s.sent(ctx, s.conn.Send(ctx, st))
+	err = s.conn.Send(ctx, st)
+	if err == nil && st.Kind == stanza.KindPresence && st.To.IsZero() {
+		s.available.Store(st.Type == stanza.TypeAvailable)
+	}
+	return s.sent(ctx, err)
 }
 
 // sent puts an error of the stream into the words of Senders. Nothing was queued
@@ -196,12 +165,12 @@ func (s *Session) sent(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", xmpp.ErrNotConnected, err)
 }
 
-// Do sends a request on this stream and waits for the reply.
+// Do sends a request in this session and waits for the reply.
 func (s *Session) Do(ctx context.Context, iq *stanza.Stanza) (*stanza.Stanza, error) {
 	if iq.Kind != stanza.KindIQ || !iq.Type.IsRequest() {
 		return nil, xmpp.ErrNotRequest
 	}
-	iq, err := s.r.cfg.Outgoing(iq)
+	iq, err := s.r.cfg.Outgoing(s, iq)
 	if err != nil {
 		return nil, err
 	}
@@ -230,10 +199,17 @@ func (s *Session) Do(ctx context.Context, iq *stanza.Stanza) (*stanza.Stanza, er
 	}
 	reply, err := r.Wait(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%s: no reply from %s: %w", s.r.cfg.Name, iq.To, err)
+		return nil, fmt.Errorf("%s: no reply from %s: %w", s.r.cfg.Name, asked(iq.To), err)
 	}
 	if err := reply.Err(); err != nil {
 		return nil, err
 	}
 	return reply, nil
+}
+
+func asked(to jid.JID) string {
+	if to.IsZero() {
+		return "the server"
+	}
+	return to.String()
 }

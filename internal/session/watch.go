@@ -8,26 +8,6 @@ import (
 	"github.com/etherx-go/xmpp"
 )
 
-// Funcs are two functions that are a Watcher; each may be nil.
-type Funcs struct {
-	Up   func(context.Context, xmpp.Sender)
-	Down func(xmpp.Sender, error)
-}
-
-// SessionUp calls Up.
-func (f Funcs) SessionUp(ctx context.Context, s xmpp.Sender) {
-	if f.Up != nil {
-		f.Up(ctx, s)
-	}
-}
-
-// SessionDown calls Down.
-func (f Funcs) SessionDown(s xmpp.Sender, reason error) {
-	if f.Down != nil {
-		f.Down(s, reason)
-	}
-}
-
 // watcher is somebody who wants to know when there is a session.
 type watcher struct {
 	xmpp.Watcher
