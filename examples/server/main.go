@@ -3,7 +3,9 @@
 //	go run ./examples/server -user juliet:r0m30 -user romeo:jul13t
 //
 // It prints one line "ready" on standard output when every listener accepts,
-// and stops in order on SIGINT and SIGTERM. All that it does is in the library;
+// and stops in order on SIGINT and SIGTERM. Each domain has a user directory at
+// users.<domain>, in which its users find those who have published a vCard that is
+// not called private. All that it does is in the library;
 // what is here is only how the flags are read.
 package main
 
@@ -30,6 +32,7 @@ import (
 	"github.com/etherx-go/xmpp/ext/private"
 	"github.com/etherx-go/xmpp/ext/register"
 	"github.com/etherx-go/xmpp/ext/version"
+	"github.com/etherx-go/xmpp/legacy/agents"
 	iqtime "github.com/etherx-go/xmpp/legacy/time"
 	"github.com/etherx-go/xmpp/server"
 	"github.com/etherx-go/xmpp/vcard"
@@ -69,6 +72,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	cfg.Log = slog.New(slog.NewTextHandler(stderr, nil))
 	s, err := server.New(cfg)
 	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if err := o.attachServices(s, st); err != nil {
 		return err
 	}
 	return serve(ctx, s, o, cfg.Log, stdout)
@@ -153,8 +160,10 @@ func (o *options) certificate() (tls.Certificate, error) {
 // extensions are the protocols that the server speaks beside those that every
 // server does.
 func extensions(st *stores) []xmpp.Extension {
+	d := &disco.Extension{}
 	return []xmpp.Extension{
-		&disco.Extension{},
+		d,
+		&agents.Extension{Info: d.Info},
 		&ping.Extension{},
 		&version.Extension{},
 		&entitytime.Extension{},

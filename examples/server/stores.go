@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/etherx-go/xmpp/ext/private"
+	"github.com/etherx-go/xmpp/ext/search"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/server"
 	"github.com/etherx-go/xmpp/stanza"
@@ -20,18 +21,32 @@ type stores struct {
 	server.Stores
 	accounts server.AccountManager
 	vcards   vcard.Store
+	index    *search.Index // of the vCards, for the user directories
 	private  private.Store
 	close    func() error
 }
 
 // openStores opens the database in the data folder, or keeps all in memory.
 func (o *options) openStores(ctx context.Context) (*stores, error) {
+	st, err := o.openEngine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	st.vcards = &search.VCards{Store: st.vcards, Index: st.index}
+	if err := st.index.Load(ctx); err != nil {
+		return nil, errors.Join(err, st.close())
+	}
+	return st, nil
+}
+
+func (o *options) openEngine(ctx context.Context) (*stores, error) {
 	if o.data == "memory" {
 		m := memory.New()
 		m.Accounts().Legacy, m.Accounts().Passwords = o.legacy, o.legacy
 		return &stores{
 			Stores:   server.Stores{Rosters: m.Rosters(), Presences: m.Presences(), Privacy: m.Privacy(), Offline: m.Offline()},
 			accounts: m.Accounts(), vcards: m.VCards(), private: m.Private(), close: func() error { return nil },
+			index: new(search.Index),
 		}, nil
 	}
 	db, err := sql.Open(ctx, sql.Config{Path: filepath.Join(o.data, "etherx.db"), Legacy: o.legacy, Passwords: o.legacy})
@@ -41,6 +56,7 @@ func (o *options) openStores(ctx context.Context) (*stores, error) {
 	return &stores{
 		Stores:   server.Stores{Rosters: db.Rosters(), Presences: db.Presences(), Privacy: db.Privacy(), Offline: db.Offline()},
 		accounts: db.Accounts(), vcards: db.VCards(), private: db.Private(), close: db.Close,
+		index: &search.Index{Store: db.Directory()},
 	}, nil
 }
 

@@ -7,7 +7,6 @@ import (
 
 	"github.com/etherx-go/xmpp"
 	"github.com/etherx-go/xmpp/ext/register"
-	"github.com/etherx-go/xmpp/ext/search"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/legacy/agents"
 	"github.com/etherx-go/xmpp/legacy/autoupdate"
@@ -19,43 +18,26 @@ import (
 // attachService attaches a service that a document has beside the server.
 func attachService(t *testing.T, s *server.Server, host, name string) {
 	t.Helper()
-	var x xmpp.Extension
+	var x []xmpp.Extension
 	switch name {
 	case "groupchat":
-		x = new(groupchat.Service)
+		x = []xmpp.Extension{new(groupchat.Service)}
 	case "autoupdate":
-		x = &autoupdate.Service{Versions: winjab}
-	case "search":
-		x = searchService(t)
+		x = []xmpp.Extension{&autoupdate.Service{Versions: winjab}}
 	case "icq":
-		x = &agents.Extension{Self: icq}
+		x = []xmpp.Extension{&agents.Extension{Self: icq}}
 	case "conference":
-		x = &agents.Extension{Self: conference}
+		x = []xmpp.Extension{&agents.Extension{Self: conference}}
 	case "aim":
-		x = newAIM()
+		x = []xmpp.Extension{newAIM(), &agents.Extension{Self: aim}}
 	default:
 		t.Fatalf("there is no service %q", name)
 	}
-	local, err := s.LocalHost(jid.MustParse(host), new(xmpp.Mux), x)
+	local, err := s.LocalHost(jid.MustParse(host), nil, x...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { local.Close() })
-}
-
-// searchService knows the people of the Jabber Programmers Guide.
-func searchService(t *testing.T) *search.Service {
-	t.Helper()
-	index := new(search.Index)
-	for who, nick := range map[string]string{"king@denmark": "King", "hamlet@denmark": "Ham"} {
-		err := index.SetEntry(t.Context(), jid.MustParse(who), []search.Field{
-			{Name: "first", Value: "Hamlet"}, {Name: "nick", Value: nick}, {Name: "email", Value: who},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return &search.Service{Directory: index, Registry: index, Keys: true}
 }
 
 // winjab has the versions of chapter 7.
@@ -77,18 +59,10 @@ var (
 		URL: "http://denmark/services/icq/", Service: "icq", Gateway: true, Transport: "ICQ #", Register: true, Search: true}
 	conference = agents.Agent{Name: "Conference Server", Service: "conference", GroupChat: true, Register: true,
 		Description: "You can create and participate in private group conferences."}
-	directory = agents.Agent{JID: jid.MustParse("users.denmark"), Name: "Jabber User Directory", Service: "jud",
-		Description: "You may register and create a public searchable profile, and search for other registered Jabber users.",
-		Register:    true, Search: true}
-	aim = agents.Agent{JID: jid.MustParse("aim.denmark"), Name: "AIM Transport", Service: "aim", Gateway: true,
+	aim = agents.Agent{Name: "AIM Transport", Service: "aim", Gateway: true,
 		Description: "This service allows you to communicate transparently to AOL Instant Messenger users.",
 		Transport:   "AIM/AOL Screen Name", Register: true}
 )
-
-// listing tells who asks the server that there are two services.
-func listing() xmpp.Extension {
-	return &agents.Extension{Services: agents.ListerFunc(func() []agents.Agent { return []agents.Agent{directory, aim} })}
-}
 
 // newAIM is a service to register with.
 func newAIM() *register.Service {

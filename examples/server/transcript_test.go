@@ -126,13 +126,13 @@ func serveTranscripts(t *testing.T, g *group) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(g.services) > 0 {
-		cfg.Extensions = append(cfg.Extensions, listing())
-	}
 	log := new(buffer)
 	cfg.Log = slog.New(slog.NewTextHandler(log, nil))
 	s, err := server.New(cfg)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.attachServices(s, st); err != nil {
 		t.Fatal(err)
 	}
 	for _, v := range g.services {

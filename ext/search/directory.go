@@ -27,7 +27,7 @@ type Registry interface {
 	RemoveEntry(ctx context.Context, user jid.JID) error
 }
 
-// Store keeps the entries of an [Index]. Methods are safe for concurrent use; what
+// Store keeps the entries of an [Index]; one Store is for one Index. Methods are safe for concurrent use; what
 // they have done is durable when they return.
 type Store interface {
 	// Entries returns all entries, in any order.

@@ -24,7 +24,9 @@ const DefaultMaxEntries = 100_000
 // with upper and lower case, compatibility forms of characters, commas and white
 // space not regarded. With a * behind it the last word need only begin so.
 //
-// A search looks at every entry, which takes some milliseconds for 100,000.
+// A search looks at every entry, which takes some milliseconds for 100,000. All of
+// them are in memory, also with a Store; so one process keeps the directory, as what
+// another one enters into the same Store is not seen before the next Load.
 type Index struct {
 	// Store keeps the entries; nil: nobody does. They are there after Load.
 	Store Store
@@ -50,40 +52,66 @@ func (x *Index) Load(ctx context.Context) error {
 	if x.Store == nil {
 		return nil
 	}
+	var stored []*entry
 	for it, err := range x.Store.Entries(ctx) {
 		if err != nil {
 			return err
 		}
-		x.mu.Lock()
-		i, found := x.find(it.JID)
-		if !found {
-			x.entries = slices.Insert(x.entries, i, newEntry(it))
-		}
-		x.mu.Unlock()
+		stored = append(stored, newEntry(it))
 	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	stored = slices.DeleteFunc(stored, func(e *entry) bool {
+		_, found := x.find(e.JID)
+		return found
+	})
+	x.entries = append(x.entries, stored...)
+	slices.SortFunc(x.entries, func(a, b *entry) int { return a.JID.Compare(b.JID) })
 	return nil
 }
 
 // Search returns those who match, by their addresses.
-func (x *Index) Search(_ context.Context, _ jid.JID, fields []Field, limit int) (found []Item, _ error) {
+func (x *Index) Search(_ context.Context, _ jid.JID, fields []Field, limit int) ([]Item, error) {
+	return x.search(jid.JID{}, fields, limit), nil
+}
+
+// Host returns the directory of the entries of one domain, so that the users of a
+// virtual host are found in the directory of that host only.
+func (x *Index) Host(domain jid.JID) Directory { return hostOf{x, domain.DomainJID()} }
+
+// hostOf is the part of an Index that has one domain.
+type hostOf struct {
+	x      *Index
+	domain jid.JID
+}
+
+// Search returns those who match, by their addresses.
+func (h hostOf) Search(_ context.Context, _ jid.JID, fields []Field, limit int) ([]Item, error) {
+	return h.x.search(h.domain, fields, limit), nil
+}
+
+// search looks at the entries of a domain, at all if it is zero.
+func (x *Index) search(domain jid.JID, fields []Field, limit int) (found []Item) {
 	terms := make([]Field, len(fields))
 	for i, f := range fields {
 		terms[i] = Field{f.Name, term(f.Value)}
 		if strings.TrimSpace(terms[i].Value) == "" {
-			return nil, nil // of nothing but commas
+			return nil // of nothing but commas
 		}
 	}
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	for _, e := range x.entries {
-		if len(found) >= limit {
+	// Addresses are ordered by their domains first.
+	first, _ := x.find(domain)
+	for _, e := range x.entries[first:] {
+		if len(found) >= limit || !domain.IsZero() && e.JID.Domain() != domain.Domain() {
 			break
 		}
 		if e.matches(terms) {
 			found = append(found, Item{e.JID, slices.Clone(e.Fields)})
 		}
 	}
-	return found, nil
+	return found
 }
 
 // Entry returns the entry of a user.
@@ -121,11 +149,15 @@ func (x *Index) lock(user jid.JID) (unlock func()) {
 func (x *Index) set(ctx context.Context, user jid.JID, fields []Field) error {
 	it := Item{user.Clone(), slices.Clone(fields)}
 	x.mu.RLock()
-	_, found := x.find(user)
+	i, found := x.find(user)
 	full := !found && x.isFull()
+	same := found && slices.Equal(x.entries[i].Fields, fields) // as where only the photo of a card is new
 	x.mu.RUnlock()
-	if full {
-		return errFull()
+	switch {
+	case full:
+		return errFull
+	case same:
+		return nil
 	}
 	if x.Store != nil {
 		if err := x.Store.SetEntry(ctx, it); err != nil {
@@ -169,8 +201,9 @@ func (x *Index) isFull() bool {
 	return limit >= 0 && len(x.entries) >= limit
 }
 
-func errFull() error {
-	return &stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceConstraint, Text: "The directory is full."}
+// errFull refuses what is over MaxEntries.
+var errFull error = &stanza.Error{
+	Type: stanza.Wait, Condition: stanza.ResourceConstraint, Text: "The directory is full.",
 }
 
 func newEntry(it Item) *entry {

@@ -14,7 +14,8 @@ import (
 // that everybody who has a card is found by it. Put it in the place of the Store
 // of a [vcard.Server], and the Index into a [Service]. Cards whose class is
 // private or confidential are not in the Index, nor those in which there is
-// nothing to be found by. All fields must be set.
+// nothing to be found by, nor those that come when it is full: a card is stored in
+// any case. Store and Index must be set.
 //
 // Users should know that a card makes them found; where they should choose
 // themselves, use an Index that they enter themselves into.
@@ -74,7 +75,10 @@ func (v *VCards) index(ctx context.Context, account jid.JID, card stanza.Raw) er
 	var c vcard.Card
 	if e, err := card.Element(); err == nil && (v.Listed == nil || v.Listed(account)) && e.Decode(&c) == nil {
 		if fields := FieldsOf(&c); len(fields) > 0 {
-			return v.Index.set(ctx, account, fields)
+			if err := v.Index.set(ctx, account, fields); err != errFull {
+				return err
+			}
+			return nil
 		}
 	}
 	return v.Index.remove(ctx, account)

@@ -178,3 +178,86 @@ func TestVCards(t *testing.T) {
 		}
 	}
 }
+
+// TestHost: each domain has a directory of its own, in one Index.
+func TestHost(t *testing.T) {
+	kept := &store{items: make(map[jid.JID]search.Item)}
+	x := &search.Index{Store: kept}
+	first := search.Field{Name: search.First, Value: "Hamlet"}
+	for _, user := range []string{"b@denmark", "a@norway", "a@denmark", "c@denmark", "a@aa", "denmark"} {
+		if err := x.SetEntry(t.Context(), jid.MustParse(user), []search.Field{first}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := &search.Index{Store: kept}
+	if err := again.SetEntry(t.Context(), jid.MustParse("bb@denmark"), []search.Field{first}); err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		x     *search.Index
+		host  string
+		limit int
+		want  string
+	}{
+		{x, "denmark", 10, "denmark a@denmark b@denmark c@denmark"},
+		{x, "somebody@denmark", 10, "denmark a@denmark b@denmark c@denmark"},
+		{again, "denmark", 10, "denmark a@denmark b@denmark bb@denmark c@denmark"},
+		{x, "denmark", 2, "denmark a@denmark"},
+		{x, "norway", 10, "a@norway"}, {x, "aa", 10, "a@aa"}, {x, "a", 10, ""}, {x, "zz", 10, ""},
+	} {
+		found, err := tt.x.Host(jid.MustParse(tt.host)).Search(t.Context(), jid.JID{}, []search.Field{first}, tt.limit)
+		var got []string
+		for _, it := range found {
+			got = append(got, it.JID.String())
+		}
+		if err != nil || strings.Join(got, " ") != tt.want {
+			t.Errorf("%s: %v, %v, want %s", tt.host, got, err, tt.want)
+		}
+	}
+}
+
+// TestVCardsFull: a card is stored also when the directory is full, and an entry that
+// is there already can change.
+func TestVCardsFull(t *testing.T) {
+	v := &search.VCards{Store: memory.New().VCards(), Index: &search.Index{MaxEntries: 1}}
+	for _, tt := range []struct{ user, nick, found string }{
+		{"hamlet@denmark", "Ham", "hamlet"}, {"ghost@denmark", "Ham", "hamlet"}, {"hamlet@denmark", "Hammy", ""},
+	} {
+		card := stanza.Raw("<vCard xmlns='vcard-temp'><NICKNAME>" + tt.nick + "</NICKNAME></vCard>")
+		if err := v.SetVCard(t.Context(), jid.MustParse(tt.user), card); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := v.VCard(t.Context(), jid.MustParse(tt.user)); got != card || err != nil {
+			t.Errorf("stored: %v, %v", got, err)
+		}
+		if got := strings.Join(names(t, v.Index, search.Field{Name: search.Nick, Value: "Ham"}), " "); got != tt.found {
+			t.Errorf("found: %s, want %s", got, tt.found)
+		}
+	}
+	err := v.Index.SetEntry(t.Context(), jid.MustParse("king@denmark"), []search.Field{{Name: search.Nick, Value: "x"}})
+	if !errors.Is(err, stanza.ResourceConstraint) {
+		t.Errorf("who enters himself is told: %v", err)
+	}
+}
+
+// TestIndexUnchanged: what is the same is not stored again.
+func TestIndexUnchanged(t *testing.T) {
+	kept := &store{items: make(map[jid.JID]search.Item)}
+	x := &search.Index{Store: kept}
+	hamlet := jid.MustParse("hamlet@denmark")
+	fields := []search.Field{{Name: search.First, Value: "Hamlet"}}
+	if err := x.SetEntry(t.Context(), hamlet, fields); err != nil {
+		t.Fatal(err)
+	}
+	kept.err = errBroken
+	if err := x.SetEntry(t.Context(), hamlet, fields); err != nil {
+		t.Errorf("the same: %v", err)
+	}
+	fields[0].Value = "Yorick"
+	if err := x.SetEntry(t.Context(), hamlet, fields); !errors.Is(err, errBroken) {
+		t.Errorf("another: %v", err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"time"
 
 	"github.com/etherx-go/xmpp"
 	"github.com/etherx-go/xmpp/ext/disco"
@@ -36,13 +37,19 @@ type Extension struct {
 	// the host, so that both say the same: [disco.Extension.Info] does.
 	Info func(at jid.JID) disco.Info
 	// Services knows the services of the host. nil: those that the host knows, if
-	// it is a [disco.Lister] as servers are, by address and name.
+	// it is a [disco.Lister] as servers are. Each of these is asked what it is.
 	Services Lister
 	// MaxAgents bounds how many services are listed; what comes behind is left
 	// out. Default 100, -1 = no limit.
 	MaxAgents int
+	// Timeout is how long services that are asked may take; one that does not
+	// answer is listed by its address and name. MaxAge is how long it counts what
+	// one has answered, or that it has not. Defaults 2 s and 1 min, MaxAge -1 = not
+	// at all.
+	Timeout, MaxAge time.Duration
 
-	host xmpp.Host
+	host  xmpp.Host
+	known answers
 }
 
 // Attach adds the handlers. "set: Not used in this context" (Jabber Programmers
@@ -59,11 +66,11 @@ func (e *Extension) Attach(h xmpp.Host) error {
 		}
 		return e.self(at), nil
 	})
-	xmpp.HandleIQ(h.Mux(), stanza.TypeGet, func(_ context.Context, r xmpp.Request[List]) (any, error) {
+	xmpp.HandleIQ(h.Mux(), stanza.TypeGet, func(ctx context.Context, r xmpp.Request[List]) (any, error) {
 		if _, ok := e.asked(r.Stanza); !ok {
 			return nil, stanza.ServiceUnavailable
 		}
-		return e.list(), nil
+		return e.list(ctx, r.Sender), nil
 	})
 	xmpp.HandleIQ(h.Mux(), stanza.TypeSet, refuse[Agent])
 	xmpp.HandleIQ(h.Mux(), stanza.TypeSet, refuse[List])
@@ -113,17 +120,16 @@ func (e *Extension) self(at jid.JID) Agent {
 	return a
 }
 
-// list returns the services.
-func (e *Extension) list() (l List) {
-	services := e.Services
-	if services == nil {
-		services = ListerFunc(e.attached)
-	}
+// list returns the services. s asks those that the host knows of.
+func (e *Extension) list(ctx context.Context, s xmpp.Sender) (l List) {
 	limit := e.MaxAgents
 	if limit == 0 {
 		limit = DefaultMaxAgents
 	}
-	for _, a := range services.Services() {
+	if e.Services == nil {
+		return e.attached(ctx, s, limit)
+	}
+	for _, a := range e.Services.Services() {
 		if limit >= 0 && len(l) >= limit {
 			break
 		}
@@ -132,16 +138,4 @@ func (e *Extension) list() (l List) {
 		}
 	}
 	return l
-}
-
-// attached returns the services that the host knows of.
-func (e *Extension) attached() (all []Agent) {
-	l, ok := e.host.(disco.Lister)
-	if !ok {
-		return nil
-	}
-	for _, it := range l.Services() {
-		all = append(all, Agent{JID: it.JID, Name: it.Name})
-	}
-	return all
 }

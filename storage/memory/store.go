@@ -3,7 +3,9 @@ package memory
 import (
 	"sync"
 
+	"github.com/etherx-go/xmpp/ext/gateway"
 	"github.com/etherx-go/xmpp/ext/private"
+	"github.com/etherx-go/xmpp/ext/search"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/offline"
 	"github.com/etherx-go/xmpp/presence"
@@ -24,6 +26,8 @@ type Store struct {
 	offline   messages
 	vcards    vcards
 	private   privateXML
+	directory directory
+	gateways  gateways
 }
 
 // New returns an empty Store.
@@ -49,6 +53,12 @@ func (s *Store) VCards() vcard.Store { return &s.vcards }
 
 // Private returns the store of the package private.
 func (s *Store) Private() private.Store { return &s.private }
+
+// Directory returns the store of the package search, for one directory of users.
+func (s *Store) Directory() search.Store { return &s.directory }
+
+// Gateway returns the store of the package gateway, for the gateway at that address.
+func (s *Store) Gateway(at jid.JID) gateway.Store { return s.gateways.of(at) }
 
 // table holds one value for each account. The zero table is empty.
 type table[T any] struct {

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/etherx-go/xmpp/ext/gateway"
 	"github.com/etherx-go/xmpp/ext/private"
+	"github.com/etherx-go/xmpp/ext/search"
+	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/offline"
 	"github.com/etherx-go/xmpp/presence"
 	"github.com/etherx-go/xmpp/privacy"
@@ -173,3 +176,9 @@ func (db *DB) VCards() vcard.Store { return vcards{db} }
 
 // Private returns the store of the package private.
 func (db *DB) Private() private.Store { return privateXML{db} }
+
+// Directory returns the store of the package search, for one directory of users.
+func (db *DB) Directory() search.Store { return directory{db} }
+
+// Gateway returns the store of the package gateway, for the gateway at that address.
+func (db *DB) Gateway(at jid.JID) gateway.Store { return gateways{db, at.Bare().String()} }

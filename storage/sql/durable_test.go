@@ -13,7 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/etherx-go/xmpp/ext/gateway"
 	"github.com/etherx-go/xmpp/ext/private"
+	"github.com/etherx-go/xmpp/ext/search"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/offline"
 	"github.com/etherx-go/xmpp/presence"
@@ -194,6 +196,9 @@ func (r *reopened) Privacy() privacy.Store    { return rePrivacy{r} }
 func (r *reopened) Offline() offline.Store    { return reOffline{r} }
 func (r *reopened) VCards() vcard.Store       { return reVCards{r} }
 func (r *reopened) Private() private.Store    { return rePrivate{r} }
+func (r *reopened) Directory() search.Store   { return reDirectory{r} }
+
+func (r *reopened) Gateway(at jid.JID) gateway.Store { return reGateway{r, at} }
 
 type reRosters struct{ r *reopened }
 
@@ -314,6 +319,52 @@ func (s rePrivate) SetPrivate(ctx context.Context, account jid.JID, name xml.Nam
 func (s rePrivate) RemoveAccount(ctx context.Context, account jid.JID) error {
 	defer s.r.use()()
 	return s.r.DB.Private().RemoveAccount(ctx, account)
+}
+
+type reDirectory struct{ r *reopened }
+
+func (s reDirectory) Entries(ctx context.Context) iter.Seq2[search.Item, error] {
+	return func(yield func(search.Item, error) bool) {
+		defer s.r.use()()
+		s.r.DB.Directory().Entries(ctx)(yield)
+	}
+}
+
+func (s reDirectory) SetEntry(ctx context.Context, it search.Item) error {
+	defer s.r.use()()
+	return s.r.DB.Directory().SetEntry(ctx, it)
+}
+
+func (s reDirectory) RemoveEntry(ctx context.Context, user jid.JID) error {
+	defer s.r.use()()
+	return s.r.DB.Directory().RemoveEntry(ctx, user)
+}
+
+type reGateway struct {
+	r  *reopened
+	at jid.JID
+}
+
+func (s reGateway) Account(ctx context.Context, user jid.JID) (gateway.Account, bool, error) {
+	defer s.r.use()()
+	return s.r.DB.Gateway(s.at).Account(ctx, user)
+}
+
+func (s reGateway) SetAccount(ctx context.Context, a gateway.Account) error {
+	defer s.r.use()()
+	return s.r.DB.Gateway(s.at).SetAccount(ctx, a)
+}
+
+func (s reGateway) RemoveAccount(ctx context.Context, user jid.JID) error {
+	defer s.r.use()()
+	return s.r.DB.Gateway(s.at).RemoveAccount(ctx, user)
+}
+
+func (s reGateway) Accounts(ctx context.Context) iter.Seq2[gateway.Account, error] {
+	return func(yield func(gateway.Account, error) bool) {
+		defer s.r.use()()
+		s.r.DB.Gateway(s.at).Accounts(ctx)(yield)
+	}
 }
 
 // reAccounts asks for the accounts anew for each call.

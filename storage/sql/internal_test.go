@@ -61,7 +61,7 @@ func openWith(t *testing.T, path string, d *dialect) (*DB, error) {
 	return db, err
 }
 
-// TestMigrate: a file of version 2 becomes one of version 3 or 4, or stays what it
+// TestMigrate: a file of version 3 becomes one of version 4 or 5, or stays what it
 // is, as a whole.
 func TestMigrate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "etherx.db")
@@ -93,22 +93,22 @@ func TestMigrate(t *testing.T) {
 	const version, tables = "SELECT version FROM etherx_schema", "SELECT count(*) FROM sqlite_master WHERE name = 'half'"
 
 	_, err = openWith(t, path, dialectOf(t, map[string]string{
-		"0003_hash.sql": second, "0004_half.sql": "CREATE TABLE half (x INTEGER); INSERT INTO nowhere VALUES (1);",
+		"0004_hash.sql": second, "0005_half.sql": "CREATE TABLE half (x INTEGER); INSERT INTO nowhere VALUES (1);",
 	}))
-	if err == nil || !strings.Contains(err.Error(), "to version 4: ") || !strings.Contains(err.Error(), "nowhere") {
+	if err == nil || !strings.Contains(err.Error(), "to version 5: ") || !strings.Contains(err.Error(), "nowhere") {
 		t.Errorf("a migration that fails: %v", err)
 	}
-	check(t, nil, version, "2")
+	check(t, nil, version, "3")
 	check(t, nil, tables, "0")
 
-	check(t, map[string]string{"0003_hash.sql": second}, "SELECT hash FROM vcards", "old")
-	check(t, map[string]string{"0003_hash.sql": second}, version, "3") // not once more
+	check(t, map[string]string{"0004_hash.sql": second}, "SELECT hash FROM vcards", "old")
+	check(t, map[string]string{"0004_hash.sql": second}, version, "4") // not once more
 
 	_, err = openWith(t, path, dialectOf(t, nil))
-	if !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), "version 3, and this program knows 2") {
+	if !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), "version 4, and this program knows 3") {
 		t.Errorf("an older program: %v", err)
 	}
-	check(t, map[string]string{"0003_hash.sql": second, "0004_x.sql": "CREATE TABLE half (x INTEGER)"}, tables, "1")
+	check(t, map[string]string{"0004_hash.sql": second, "0005_x.sql": "CREATE TABLE half (x INTEGER)"}, tables, "1")
 }
 
 // TestMigrateFirst: a file of the first release goes on to be used.
@@ -556,5 +556,51 @@ func TestReconnect(t *testing.T) {
 	n.pools[0].Close()
 	if err := n.update(t.Context(), inc); err == nil {
 		t.Error("no error without a connection")
+	}
+}
+
+// TestServicesDamaged: what cannot be read is an error that names the row, and ends the
+// sequence.
+func TestServicesDamaged(t *testing.T) {
+	icq := jid.MustParse("icq.capulet.example")
+	for name, tt := range map[string]struct{ account, fields, suggested string }{
+		"account":   {"@", "[]", "[]"},
+		"fields":    {"juliet@capulet.example", "{", "[]"},
+		"suggested": {"juliet@capulet.example", "[]", "{"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db, err := openWith(t, filepath.Join(t.TempDir(), "etherx.db"), dialectOf(t, nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := db.change(t.Context(), putDirectory, tt.account, tt.fields); err != nil {
+				t.Fatal(err)
+			}
+			if err := db.change(t.Context(), putGateway, icq.String(), tt.account, tt.fields, tt.suggested); err != nil {
+				t.Fatal(err)
+			}
+			wrong := func(err error) bool {
+				return err != nil && strings.Contains(err.Error(), "the row of "+tt.account+": ")
+			}
+			n := 0
+			for it, err := range db.Directory().Entries(t.Context()) {
+				if n++; wrong(err) != (name != "suggested") || n > 1 {
+					t.Errorf("entry %d: %v, %v", n, it, err)
+				}
+			}
+			for a, err := range db.Gateway(icq).Accounts(t.Context()) {
+				if n++; !wrong(err) || n > 2 {
+					t.Errorf("registration: %v, %v", a, err)
+				}
+			}
+			if n != 2 {
+				t.Errorf("%d rows, want 2", n)
+			}
+			if name != "account" {
+				if _, ok, err := db.Gateway(icq).Account(t.Context(), juliet); ok || !wrong(err) {
+					t.Errorf("one registration: %v, %v", ok, err)
+				}
+			}
+		})
 	}
 }

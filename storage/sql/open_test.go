@@ -92,7 +92,7 @@ func TestOpenFails(t *testing.T) {
 			path := made(t, 0)
 			mustExec(t, raw(t, path), "UPDATE etherx_schema SET version = 99")
 			return path
-		}, sql.ErrNewer, "version 99, and this program knows 2"},
+		}, sql.ErrNewer, "version 99, and this program knows 3"},
 		"without a version": {func(t *testing.T) string {
 			path := made(t, 0)
 			mustExec(t, raw(t, path), "DELETE FROM etherx_schema")

@@ -1,7 +1,7 @@
 // Package storetest has the tests that every storage engine must pass. They show
 // what the documentation of the stores says: [roster.Store], [presence.Store],
-// [privacy.Store], [offline.Store], [vcard.Store], [private.Store], and of the
-// accounts of a server.
+// [privacy.Store], [offline.Store], [vcard.Store], [private.Store], [search.Store],
+// [gateway.Store], and of the accounts of a server.
 //
 //	func TestEngine(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) storetest.Engine { return memory.New() })
@@ -16,7 +16,9 @@ import (
 	"crypto"
 	"testing"
 
+	"github.com/etherx-go/xmpp/ext/gateway"
 	"github.com/etherx-go/xmpp/ext/private"
+	"github.com/etherx-go/xmpp/ext/search"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/offline"
 	"github.com/etherx-go/xmpp/presence"
@@ -26,7 +28,8 @@ import (
 	"github.com/etherx-go/xmpp/vcard"
 )
 
-// Engine is a storage engine for all that a server keeps of its accounts.
+// Engine is a storage engine for all that a server, and services of it, keep of their
+// users.
 type Engine interface {
 	Rosters() roster.Store
 	Presences() presence.Store
@@ -34,6 +37,8 @@ type Engine interface {
 	Offline() offline.Store
 	VCards() vcard.Store
 	Private() private.Store
+	Directory() search.Store
+	Gateway(at jid.JID) gateway.Store
 }
 
 // Accounts are the accounts of a server that can be made, changed and removed.
@@ -68,6 +73,12 @@ func Run(t *testing.T, open func(t *testing.T) Engine) {
 	t.Run("Private", func(t *testing.T) {
 		RunPrivate(t, func(t *testing.T) private.Store { return open(t).Private() })
 	})
+	t.Run("Directory", func(t *testing.T) {
+		RunDirectory(t, func(t *testing.T) search.Store { return open(t).Directory() })
+	})
+	t.Run("Gateway", func(t *testing.T) {
+		RunGateway(t, func(t *testing.T) func(jid.JID) gateway.Store { return open(t).Gateway })
+	})
 	t.Run("side by side", func(t *testing.T) { sideBySide(t, open(t)) })
 }
 
@@ -80,6 +91,9 @@ func sideBySide(t *testing.T, e Engine) {
 		"offline":  offlineField(e.Offline()),
 		"vcard":    vcardField(e.VCards()),
 		"private":  privateField(e.Private()),
+		"search":   directoryField(e.Directory()),
+		"icq":      gatewayField(e.Gateway(icq)),
+		"aim":      gatewayField(e.Gateway(aim)),
 	}
 	for name, f := range fields {
 		f.mustPut(t, juliet, name)

@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/etherx-go/xmpp/ext/gateway"
 	"github.com/etherx-go/xmpp/ext/private"
+	"github.com/etherx-go/xmpp/ext/search"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/offline"
 	"github.com/etherx-go/xmpp/presence"
@@ -40,6 +42,9 @@ type broken struct {
 	offline   func(offline.Store) offline.Store
 	vcards    func(vcard.Store) vcard.Store
 	private   func(private.Store) private.Store
+	directory func(search.Store) search.Store
+	gateway   func(gateway.Store) gateway.Store
+	oneForAll bool // gateways
 }
 
 func wrap[T any](s T, fn func(T) T) T {
@@ -55,6 +60,14 @@ func (b broken) Privacy() privacy.Store    { return wrap(b.Store.Privacy(), b.pr
 func (b broken) Offline() offline.Store    { return wrap(b.Store.Offline(), b.offline) }
 func (b broken) VCards() vcard.Store       { return wrap(b.Store.VCards(), b.vcards) }
 func (b broken) Private() private.Store    { return wrap(b.Store.Private(), b.private) }
+func (b broken) Directory() search.Store   { return wrap(b.Store.Directory(), b.directory) }
+
+func (b broken) Gateway(at jid.JID) gateway.Store {
+	if b.oneForAll {
+		at = jid.JID{}
+	}
+	return wrap(b.Store.Gateway(at), b.gateway)
+}
 
 // mistakes are engines that must not pass, and the test that has to say so.
 var mistakes = map[string]struct {
@@ -105,6 +118,50 @@ var mistakes = map[string]struct {
 		broken{private: func(s private.Store) private.Store { return localNames{s} }},
 		"Private/elements_do_not_mix",
 	},
+	"the first page": {
+		broken{directory: func(s search.Store) search.Store { return firstPage{s} }},
+		"Directory/all,_each_once",
+	},
+	"empty fields are lost": {
+		broken{directory: func(s search.Store) search.Store { return forgets{s} }},
+		"Directory/entries_come_back_whole",
+	},
+	"one for all gateways": {
+		broken{oneForAll: true},
+		"Gateway/gateways_do_not_mix",
+	},
+	"suggestions are lost": {
+		broken{gateway: func(s gateway.Store) gateway.Store { return noSuggestions{s} }},
+		"Gateway/registrations_come_back_whole",
+	},
+}
+
+type firstPage struct{ search.Store }
+
+func (s firstPage) Entries(ctx context.Context) iter.Seq2[search.Item, error] {
+	return func(yield func(search.Item, error) bool) {
+		n := 0
+		for it, err := range s.Store.Entries(ctx) {
+			if n++; n > 100 || !yield(it, err) {
+				return
+			}
+		}
+	}
+}
+
+// forgets keeps no field without a value.
+type forgets struct{ search.Store }
+
+func (s forgets) SetEntry(ctx context.Context, it search.Item) error {
+	it.Fields = slices.DeleteFunc(slices.Clone(it.Fields), func(f search.Field) bool { return f.Value == "" })
+	return s.Store.SetEntry(ctx, it)
+}
+
+type noSuggestions struct{ gateway.Store }
+
+func (s noSuggestions) SetAccount(ctx context.Context, a gateway.Account) error {
+	a.Suggested = nil
+	return s.Store.SetAccount(ctx, a)
 }
 
 type oneDomain struct{ vcard.Store }
