@@ -38,8 +38,10 @@ const nsEscaping = `jid\20escaping`
 //
 // Everything that is done for one user is done in order, in a goroutine that is
 // there while there is something to do; so a network that is slow for one costs
-// the others nothing. Methods are safe for concurrent use, after Attach; fields
-// must not be changed then.
+// the others nothing. Who is there is asked for whenever there is a stream to the
+// server; without one nobody is logged in. Call Close while there still is one.
+// Methods are safe for concurrent use, after Attach; fields must not be changed
+// then.
 type Gateway struct {
 	// Network is the other side. It must be set.
 	Network Network
@@ -66,8 +68,8 @@ type Gateway struct {
 	Timeout time.Duration
 	// Retry is after what time a log-in that failed, or a session that was lost,
 	// is tried again, while the user is available: then after twice that, up to
-	// 30 minutes. A log-in that is not authorized is not tried again before the
-	// user comes back or changes the registration. Default 1 min.
+	// 30 minutes. One that ended with not-authorized or conflict is not tried again
+	// before the user comes back or registers again. Default 1 min.
 	Retry time.Duration
 	// MaxUsers bounds for how many users there can be something to do, or a
 	// session. Default 10000, -1 = no limit.
@@ -132,13 +134,43 @@ func (g *Gateway) Features(at jid.JID) []string {
 	return []string{nsEscaping, NS, register.NS}
 }
 
-// Start asks for the presence of all who are registered, so that those who are
-// there are logged in (XEP-0100, section 8). Call it once, when stanzas can be
-// sent.
-func (g *Gateway) Start(ctx context.Context) error {
+// SessionUp asks for the presence of all who are registered, so that those who are
+// there are logged in (XEP-0100, section 8). The host calls it.
+func (g *Gateway) SessionUp(ctx context.Context, _ xmpp.Sender) {
+	g.eachUser(func(u *user) { u.jobs = append(u.jobs, u.settle) })
+	if err := g.sendAll(ctx, stanza.TypeProbe); err != nil {
+		g.log.Error("gateway: probe", "err", err)
+	}
+}
+
+// SessionDown logs all out of the network: whether they are still there nobody knows,
+// and what comes from the network could not be told them. The host calls it.
+func (g *Gateway) SessionDown(xmpp.Sender, error) {
+	g.eachUser(func(u *user) {
+		clear(u.resources)
+		u.directed = nil
+		u.jobs = append(u.jobs, u.logout)
+	})
+}
+
+// eachUser gives all users something to do, unless the gateway is closed.
+func (g *Gateway) eachUser(fn func(*user)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return
+	}
+	for _, u := range g.users {
+		fn(u)
+		u.start()
+	}
+}
+
+// sendAll sends a presence to all who are registered.
+func (g *Gateway) sendAll(ctx context.Context, t stanza.Type) error {
 	for a, err := range g.Accounts.Accounts(ctx) {
 		if err == nil {
-			err = g.send(ctx, &stanza.Presence{From: g.domain, To: a.User, Type: stanza.TypeProbe})
+			err = g.send(ctx, &stanza.Presence{From: g.domain, To: a.User, Type: t})
 		}
 		if err != nil {
 			return err
@@ -163,15 +195,9 @@ func (g *Gateway) Close(ctx context.Context) error {
 	g.work.Wait()
 	stop()
 	g.cancel()
-	for a, err := range g.Accounts.Accounts(ctx) {
-		if err == nil {
-			err = g.send(ctx, &stanza.Presence{From: g.domain, To: a.User, Type: stanza.TypeUnavailable})
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	ctx, cancel := g.timeout(context.WithoutCancel(ctx))
+	defer cancel()
+	return g.sendAll(ctx, stanza.TypeUnavailable)
 }
 
 // allows reports whether somebody may use the gateway.

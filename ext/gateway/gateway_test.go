@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -270,16 +272,23 @@ func TestReq_XEP0100_1(t *testing.T) {
 		time.Sleep(time.Second)
 		r.want("", []string{login, "contacts"}, here)
 	})
+	run(t, "XEP0100-1 somebody else logs in with the account", nil, func(t *testing.T, r *rig) {
+		r.online()
+		r.n.in.Lost(t.Context(), stanza.Conflict)
+		r.want("", nil, refusal(409, "cancel", "conflict"), away)
+		time.Sleep(24 * time.Hour)
+		r.want("", nil)
+		r.want("<presence type='unavailable' from='ROMEO' to='GW'/>", nil)
+		r.online()
+	})
 	run(t, "XEP0100-1 lost while it logs in", nil, func(t *testing.T, r *rig) {
 		r.n.during = func(in *Inbound) { in.Lost(t.Context(), stanza.ServiceUnavailable) }
 		r.want("<presence from='ROMEO' to='GW'/>", []string{login, "logout"},
 			"<presence type='error' to='romeo@example.org' from='GW'><error code='503' type='cancel'>"+
 				"<service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>", away)
 		r.want("<presence type='unavailable' from='ROMEO' to='GW'/>", nil)
-		r.n.fails(errors.New("broken"), "login")
-		r.want("<presence from='ROMEO' to='GW'/>", []string{login},
-			"<presence type='error' to='romeo@example.org' from='GW'><error code='503' type='cancel'>"+
-				"<service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>", away)
+		r.n.fails(stanza.NotAuthorized, "login")
+		r.want("<presence from='ROMEO' to='GW'/>", []string{login}, refusal(401, "auth", "not-authorized"), away)
 	})
 	run(t, "XEP0100-1 who is not registered", nil, func(t *testing.T, r *rig) {
 		r.want("<presence from='tybalt@example.org/x' to='GW'/>", nil, "<presence type='error' to='tybalt@example.org' "+
@@ -290,9 +299,7 @@ func TestReq_XEP0100_1(t *testing.T) {
 		}
 	})
 	run(t, "XEP0100-1 at the start, and at the end", nil, func(t *testing.T, r *rig) {
-		if err := r.g.Start(t.Context()); err != nil {
-			t.Error(err)
-		}
+		r.g.SessionUp(t.Context(), r.Host)
 		r.want("", nil, "<presence type='probe' to='romeo@example.org' from='GW'/>")
 		r.online()
 		if err := r.g.Close(t.Context()); err != nil {
@@ -304,6 +311,76 @@ func TestReq_XEP0100_1(t *testing.T) {
 				"<service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"+
 				"<text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>"+
 				"The gateway is closed.</text></error></message>")
+	})
+}
+
+// refusal is the presence for a log-in that is refused.
+func refusal(code int, errType, condition string) string {
+	return fmt.Sprintf("<presence type='error' to='romeo@example.org' from='GW'><error code='%d' type='%s'>"+
+		"<%s xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>", code, errType, condition)
+}
+
+// TestServerAway: without a stream to the server nobody is logged in, and what could
+// not be told is told then.
+func TestServerAway(t *testing.T) {
+	julietThere := "<presence to='romeo@example.org' from='juliet@GW'/>"
+	julietGone := "<presence type='unavailable' to='romeo@example.org' from='juliet@GW'/>"
+	const probe = "<presence type='probe' to='romeo@example.org' from='GW'/>"
+	// online logs in and shows two people, of whom one goes when that cannot be told.
+	online := func(t *testing.T, r *rig) {
+		t.Helper()
+		r.online()
+		for _, name := range []string{"juliet", "nurse"} {
+			if err := r.n.in.Presence(t.Context(), name, Presence{Available: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.want("", nil, julietThere, "<presence to='romeo@example.org' from='nurse@GW'/>")
+		if err := r.n.in.Presence(t.Context(), "nurse", Presence{}); err != nil {
+			t.Fatal(err)
+		}
+		r.want("", nil, "<presence type='unavailable' to='romeo@example.org' from='nurse@GW'/>")
+		r.Fail = xmpp.ErrNotConnected
+		if err := r.n.in.Presence(t.Context(), "juliet", Presence{}); !errors.Is(err, xmpp.ErrNotConnected) {
+			t.Errorf("told: %v", err)
+		}
+		r.g.SessionDown(r.Host, nil)
+		r.want("", []string{"logout"})
+		if len(r.g.users) != 1 {
+			t.Error("what is to be told is forgotten")
+		}
+		r.Fail = nil
+	}
+	run(t, "the user has gone, too", nil, func(t *testing.T, r *rig) {
+		online(t, r)
+		r.g.SessionUp(t.Context(), r.Host)
+		synctest.Wait()
+		want := []string{away, probe, julietGone} // the probe may be before
+		for i := range want {
+			want[i] = strings.ReplaceAll(want[i], "GW", "aim.example.org")
+		}
+		if got := r.Sent(); !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))) {
+			t.Errorf("sent %q", got)
+		}
+		r.want("<presence type='unavailable' from='romeo@example.org' to='GW'/>", nil)
+		if len(r.g.users) != 0 {
+			t.Error("is remembered")
+		}
+	})
+	run(t, "the user is there before the gateway has asked", nil, func(t *testing.T, r *rig) {
+		online(t, r)
+		r.want("<presence from='ROMEO' to='GW'/>", []string{login, "contacts"}, julietGone, away, here)
+		r.g.SessionUp(t.Context(), r.Host)
+		r.want("", nil, probe)
+		r.want("<presence from='ROMEO' to='GW'/>", nil) // the answer
+	})
+	run(t, "when it is closed", nil, func(t *testing.T, r *rig) {
+		r.online()
+		if err := r.g.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		r.g.SessionDown(r.Host, nil)
+		r.want("", []string{"logout"}, away, away)
 	})
 }
 
@@ -574,14 +651,21 @@ func TestRegistration(t *testing.T) {
 			t.Error(got)
 		}
 	})
+	run(t, "once more", nil, func(t *testing.T, r *rig) {
+		r.n.fails(stanza.NotAuthorized, "login")
+		r.want("<presence from='ROMEO' to='GW'/>", []string{login}, refusal(401, "auth", "not-authorized"), away)
+		r.n.fails(nil)
+		r.ask(orchard, "set", ns, fields("RomeoMyRomeo", "ILoveJuliet")) // which is right by now
+		r.want("", []string{"verify RomeoMyRomeo", login, "contacts"}, here)
+	})
 	run(t, "fields of its own", func(r *rig) {
 		r.g.Fields, r.g.Instructions, r.g.Network = []string{"nick"}, "Choose.", onlyLogin{r.n}
 	}, func(t *testing.T, r *rig) {
-		const want = "<instructions>Choose.</instructions><nick></nick></query>"
+		const want = "<instructions>Choose.</instructions><nick></nick><x xmlns='jabber:x:data' type='form'>"
 		if got := r.ask(orchard, "get", ns, ""); !strings.Contains(got, want) {
 			t.Error(got)
 		}
-		r.ask(orchard, "set", ns, "<nick>R</nick>")
+		r.ask(orchard, "set", ns, "<x xmlns='jabber:x:data' type='submit'><field var='nick'><value>R</value></field></x>")
 		if a, ok, err := r.g.Accounts.Account(t.Context(), romeo.User); !ok || err != nil || a.Get("nick") != "R" ||
 			len(a.Fields) != 1 {
 			t.Errorf("%+v, %v, %v", a, ok, err)
@@ -688,7 +772,8 @@ func TestBounds(t *testing.T) {
 	})
 	t.Run("a store that fails", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			g := &Gateway{Network: &network{}, Accounts: broken{}}
+			var log bytes.Buffer
+			g := &Gateway{Network: &network{}, Accounts: broken{}, Log: slog.New(slog.NewTextHandler(&log, nil))}
 			h := exttest.Attach(t, g, "aim.example.org")
 			const iq = "<iq type='%s' id='1' from='" + orchard + "' to='aim.example.org'>" +
 				"<query xmlns='jabber:iq:register'>%s</query></iq>"
@@ -705,10 +790,14 @@ func TestBounds(t *testing.T) {
 				}
 			}
 			st := exttest.Parse(t, "<presence type='subscribe' from='romeo@example.org' to='aim.example.org'/>")
-			for _, err := range []error{g.Start(t.Context()), h.Mux().HandleXMPP(t.Context(), h, st), g.Close(t.Context())} {
+			g.SessionUp(t.Context(), h)
+			for _, err := range []error{h.Mux().HandleXMPP(t.Context(), h, st), g.Close(t.Context())} {
 				if !errors.Is(err, errBroken) {
 					t.Errorf("got %v", err)
 				}
+			}
+			if !strings.Contains(log.String(), "gateway: probe") {
+				t.Errorf("logged %s", &log)
 			}
 		})
 	})

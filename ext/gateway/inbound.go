@@ -16,7 +16,10 @@ var ErrLoggedOut = errors.New("gateway: the session is over")
 // people there. Methods are safe for concurrent use, and in order if they are
 // called so; they wait no longer than it takes to queue a stanza. Other errors than
 // [ErrLoggedOut] are those of sending, and of names that can have no address.
-type Inbound struct{ u *user }
+type Inbound struct {
+	u    *user
+	lost error // before there was a session; under the lock of the gateway
+}
 
 // User returns the bare address of the user.
 func (in *Inbound) User() jid.JID { return in.u.addr }
@@ -63,16 +66,19 @@ func (in *Inbound) Presence(ctx context.Context, name string, p Presence) error 
 		_, there := u.shown[key]
 		switch {
 		case !p.Available:
-			delete(u.shown, key)
+			err := u.tellPresence(ctx, key, p, u.addr)
+			if err == nil {
+				delete(u.shown, key)
+			}
+			return err
 		case there || within(len(u.shown), u.g.MaxContacts, DefaultMaxContacts):
 			if u.shown == nil {
 				u.shown = make(map[string]Presence)
 			}
 			u.shown[key] = p
-		default:
-			return nil // what is not remembered could not be taken back
+			return u.tellPresence(ctx, key, p, u.addr)
 		}
-		return u.tellPresence(ctx, key, p, u.addr)
+		return nil // what is not remembered could not be taken back
 	})
 }
 
@@ -121,14 +127,21 @@ func (in *Inbound) sendTypes(ctx context.Context, name, text string, types ...st
 
 // Lost says that the session has ended by itself, and why; an error as those of
 // [Network]. The user is told, and logged in again after a while. Logout is not
-// called any more, unless Lost is called before Login has returned.
+// called any more, unless Lost is called before Login has returned: an error of Login
+// counts more than why.
 func (in *Inbound) Lost(ctx context.Context, why error) {
 	u := in.u
-	if !u.end(in) {
-		return
-	}
 	if why == nil {
 		why = errors.New("the session has ended")
+	}
+	u.g.mu.Lock()
+	begun := u.session != nil
+	if !begun && in.lost == nil {
+		in.lost = why
+	}
+	u.g.mu.Unlock()
+	if !begun || !u.end(in) {
+		return
 	}
 	u.fail(ctx, u.g.fault(u.addr, "session", why))
 }

@@ -5,13 +5,15 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
+	"github.com/etherx-go/xmpp/ext/register"
 	"github.com/etherx-go/xmpp/jid"
 )
 
-// Memory is a [Store] in memory, for tests and for users who register again. The
-// zero Memory is ready to use, and safe for concurrent use.
+// Memory is a [Store] in memory, for tests and for users who register again. Keys are
+// the bare addresses. The zero Memory is ready to use, and safe for concurrent use.
 type Memory struct {
 	mu       sync.Mutex
 	accounts map[jid.JID]Account
@@ -21,7 +23,7 @@ type Memory struct {
 func (m *Memory) Account(_ context.Context, user jid.JID) (Account, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	a, ok := m.accounts[user]
+	a, ok := m.accounts[user.Bare()]
 	return a.clone(), ok, nil
 }
 
@@ -32,8 +34,8 @@ func (m *Memory) SetAccount(_ context.Context, a Account) error {
 	if m.accounts == nil {
 		m.accounts = make(map[jid.JID]Account)
 	}
-	a.User = a.User.Clone()
-	m.accounts[a.User] = a.clone()
+	a = a.clone()
+	m.accounts[a.User] = a
 	return nil
 }
 
@@ -41,17 +43,21 @@ func (m *Memory) SetAccount(_ context.Context, a Account) error {
 func (m *Memory) RemoveAccount(_ context.Context, user jid.JID) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.accounts, user)
+	delete(m.accounts, user.Bare())
 	return nil
 }
 
-// Accounts returns those that are there when it begins.
-func (m *Memory) Accounts(context.Context) iter.Seq2[Account, error] {
+// Accounts yields those that are there when the sequence starts.
+func (m *Memory) Accounts(ctx context.Context) iter.Seq2[Account, error] {
 	return func(yield func(Account, error) bool) {
 		m.mu.Lock()
 		all := slices.Collect(maps.Values(m.accounts))
 		m.mu.Unlock()
 		for _, a := range all {
+			if err := ctx.Err(); err != nil {
+				yield(Account{}, err)
+				return
+			}
 			if !yield(a.clone(), nil) {
 				return
 			}
@@ -59,7 +65,16 @@ func (m *Memory) Accounts(context.Context) iter.Seq2[Account, error] {
 	}
 }
 
+// clone returns a copy that shares nothing, not even with the stanza that the texts
+// came in.
 func (a Account) clone() Account {
+	a.User = a.User.Bare().Clone()
 	a.Fields, a.Suggested = slices.Clone(a.Fields), slices.Clone(a.Suggested)
+	for i, f := range a.Fields {
+		a.Fields[i] = register.Field{Name: strings.Clone(f.Name), Value: strings.Clone(f.Value)}
+	}
+	for i, name := range a.Suggested {
+		a.Suggested[i] = strings.Clone(name)
+	}
 	return a
 }

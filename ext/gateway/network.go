@@ -13,9 +13,10 @@ import (
 // user one after the other.
 //
 // Errors of a Network and its Sessions that hold a stanza error or a condition are
-// what the user is told: not-authorized for a wrong password, item-not-found for a
-// name that there is not. All others count as remote-server-timeout, and are
-// logged.
+// what the user is told: not-authorized for a wrong password, conflict for an account
+// that somebody else has logged in with, item-not-found for a name that there is not,
+// service-unavailable for somebody who is away. All others count as
+// remote-server-timeout, and are logged.
 type Network interface {
 	// Login opens a session with the account. What comes on it is told to in,
 	// also while Login runs. p is what the user shows of himself, and available.

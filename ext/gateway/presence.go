@@ -228,8 +228,11 @@ func (u *user) forget(ctx context.Context, name string) error {
 	if _, there := u.shown[name]; !there {
 		return nil
 	}
-	delete(u.shown, name)
-	return u.tellPresence(ctx, name, Presence{}, u.addr)
+	err := u.tellPresence(ctx, name, Presence{}, u.addr)
+	if err == nil {
+		delete(u.shown, name)
+	}
+	return err
 }
 
 // message takes a message to the network (XEP-0100, section 4.8).

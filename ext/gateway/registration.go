@@ -109,6 +109,12 @@ func (g *Gateway) register(ctx context.Context, who jid.JID, q *register.Query) 
 		if !slices.Equal(old, a.Fields) {
 			u.logout(ctx) // of the account there was
 		}
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if u.session == nil { // it may be tried at once
+			u.refused, u.delay = nil, 0
+			u.stop()
+		}
 		return nil
 	})
 	if err != nil {

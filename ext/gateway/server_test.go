@@ -14,7 +14,6 @@ import (
 	"github.com/etherx-go/xmpp/ext/disco"
 	"github.com/etherx-go/xmpp/ext/gateway"
 	"github.com/etherx-go/xmpp/ext/register"
-	"github.com/etherx-go/xmpp/internal/describe"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/presence"
 	"github.com/etherx-go/xmpp/stanza"
@@ -132,17 +131,6 @@ func (v *visit) Logout(ctx context.Context) error {
 	return v.SetPresence(ctx, gateway.Presence{})
 }
 
-// service is a host in the server's process.
-type service struct {
-	xmpp.Sender
-	mux        *xmpp.Mux
-	extensions []xmpp.Extension
-}
-
-func (s *service) Mux() *xmpp.Mux               { return s.mux }
-func (s *service) IsServer() bool               { return false }
-func (s *service) Features(at jid.JID) []string { return describe.Features(nil, s.extensions, at) }
-
 // person is somebody with a client.
 type person struct {
 	*client.Client
@@ -200,18 +188,10 @@ func TestServer(t *testing.T) {
 	n := &town{people: map[string]string{"romeo@verona": "r0", "juliet@verona": "j0"}, there: make(map[string]*visit),
 		knows: make(map[[2]string]bool)}
 	g := &gateway.Gateway{Network: n, Addresses: gateway.Addresses{HasHosts: true}}
-	host := &service{mux: new(xmpp.Mux)}
-	local, err := s.Local(jid.MustParse("town.example.org"), host.mux)
+	about := &disco.Extension{Identities: []disco.Identity{{Category: "gateway", Type: "simple"}}}
+	local, err := s.LocalHost(jid.MustParse("town.example.org"), nil, g, about)
 	if err != nil {
 		t.Fatal(err)
-	}
-	host.Sender = local
-	host.extensions = []xmpp.Extension{g,
-		&disco.Extension{Identities: []disco.Identity{{Category: "gateway", Type: "simple"}}}}
-	for _, e := range host.extensions {
-		if err := e.Attach(host); err != nil {
-			t.Fatal(err)
-		}
 	}
 	t.Cleanup(func() {
 		if err := errors.Join(g.Close(context.Background()), local.Close()); err != nil {

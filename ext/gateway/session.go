@@ -59,17 +59,18 @@ func (u *user) network(ctx context.Context, what string, fn func(context.Context
 func (u *user) login(ctx context.Context, p Presence) {
 	g := u.g
 	g.mu.Lock()
-	wait := u.refused != nil && (u.retry != nil || errors.Is(u.refused, stanza.NotAuthorized))
+	wait := u.refused != nil && (u.retry != nil || isFinal(u.refused))
 	g.mu.Unlock()
 	if wait {
 		return
 	}
+	u.settle(ctx)
 	a, ok, err := g.Accounts.Account(ctx, u.addr)
 	if err == nil && !ok {
 		u.fail(ctx, stanza.NewError(stanza.RegistrationRequired, "Register with the gateway first."))
 		return
 	}
-	in := &Inbound{u}
+	in := &Inbound{u: u}
 	g.mu.Lock()
 	u.inbound = in
 	g.mu.Unlock()
@@ -81,28 +82,35 @@ func (u *user) login(ctx context.Context, p Presence) {
 			return err
 		})
 	}
+	if refused == nil {
+		refused = u.begin(ctx, in, s, p)
+	}
 	if refused != nil {
-		if u.end(in) {
-			u.fail(ctx, refused)
-		}
+		u.end(in)
+		u.fail(ctx, refused)
 		return
 	}
-	g.mu.Lock()
-	lost := u.inbound != in
-	if !lost {
+	g.trySend(ctx, &stanza.Presence{From: g.domain, To: u.addr})
+	u.suggest(ctx, s, a)
+}
+
+// begin takes the session that a log-in has opened, unless it is lost already.
+func (u *user) begin(ctx context.Context, in *Inbound, s Session, p Presence) *stanza.Error {
+	u.g.mu.Lock()
+	lost := in.lost
+	if lost == nil {
 		u.session, u.told, u.refused, u.delay = s, p, nil, 0
 		u.stop()
 		for _, r := range u.resources {
 			r.greeted = true
 		}
 	}
-	g.mu.Unlock()
-	if lost { // before it was there; that has been told
-		u.network(ctx, "log-out", s.Logout)
-		return
+	u.g.mu.Unlock()
+	if lost == nil {
+		return nil
 	}
-	g.trySend(ctx, &stanza.Presence{From: g.domain, To: u.addr})
-	u.suggest(ctx, s, a)
+	u.network(ctx, "log-out", s.Logout)
+	return u.g.fault(u.addr, "session", lost)
 }
 
 // end takes it that a session, or the log-in for it, has ended by itself. It
@@ -133,7 +141,7 @@ func (u *user) fail(ctx context.Context, why *stanza.Error) {
 	switch {
 	case errors.Is(why, stanza.RegistrationRequired):
 		clear(u.resources)
-	case !errors.Is(why, stanza.NotAuthorized) && !u.g.closed:
+	case !isFinal(why) && !u.g.closed:
 		u.later()
 	}
 	u.g.mu.Unlock()
@@ -141,6 +149,11 @@ func (u *user) fail(ctx context.Context, why *stanza.Error) {
 	if !errors.Is(why, stanza.RegistrationRequired) {
 		u.gone(ctx)
 	}
+}
+
+// isFinal reports whether to try again is of no use.
+func isFinal(why error) bool {
+	return errors.Is(why, stanza.NotAuthorized) || errors.Is(why, stanza.Conflict)
 }
 
 // later has the log-in tried again. Under the lock.
@@ -176,15 +189,28 @@ func (u *user) logout(ctx context.Context) {
 	u.gone(context.WithoutCancel(ctx))
 }
 
-// gone tells the user that nobody is there any more.
+// gone tells the user that nobody is there any more; as soon as that can be sent.
 func (u *user) gone(ctx context.Context) {
 	u.tell.Lock()
 	defer u.tell.Unlock()
+	var failed error
 	for name := range u.shown {
-		u.tellPresence(ctx, name, Presence{}, u.addr)
+		failed = errors.Join(failed, u.forget(ctx, name))
 	}
-	u.shown = nil
-	u.g.trySend(ctx, &stanza.Presence{From: u.g.domain, To: u.addr, Type: stanza.TypeUnavailable})
+	err := u.g.send(ctx, &stanza.Presence{From: u.g.domain, To: u.addr, Type: stanza.TypeUnavailable})
+	u.g.mu.Lock()
+	u.owes = failed != nil || err != nil
+	u.g.mu.Unlock()
+}
+
+// settle tells the user what could not be told.
+func (u *user) settle(ctx context.Context) {
+	u.g.mu.Lock()
+	owes := u.owes && u.session == nil
+	u.g.mu.Unlock()
+	if owes {
+		u.gone(ctx)
+	}
 }
 
 // direct shows contacts what is for them only.

@@ -30,6 +30,7 @@ type user struct {
 	inbound *Inbound // of session, or of the log-in that is on its way
 	told    Presence // what the network shows
 
+	owes    bool          // the user has to be told that somebody is gone
 	refused error         // why the last log-in failed, or the session was lost
 	delay   time.Duration // until the next try
 	retry   *time.Timer
@@ -141,7 +142,7 @@ func (u *user) next() (job func(context.Context)) {
 		return job
 	}
 	u.running, u.jobs = false, nil
-	if len(u.resources) == 0 && u.session == nil {
+	if len(u.resources) == 0 && u.session == nil && !u.owes {
 		u.stop()
 		delete(u.g.users, u.addr)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/etherx-go/xmpp"
+	"github.com/etherx-go/xmpp/ext/form"
 	"github.com/etherx-go/xmpp/ext/register"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/stanza"
@@ -306,11 +307,49 @@ func TestReq_GUIDE_9_register_1(t *testing.T) {
 		{"a field is missing", &register.Query{Fields: []register.Field{name}}, stanza.NotAcceptable},
 		{"remove is not alone", &register.Query{Remove: true, Fields: []register.Field{name}}, stanza.BadRequest},
 		{"a form that is none", &register.Query{Form: "<x xmlns='jabber:x:data' type='form'/>"}, stanza.BadRequest},
-		{"a form", &register.Query{Form: "<x xmlns='jabber:x:data' type='submit'/>"}, nil},
+		{"a form without the fields", &register.Query{Form: "<x xmlns='jabber:x:data' type='submit'/>"}, stanza.NotAcceptable},
+		{"a form", &register.Query{Form: "<x xmlns='jabber:x:data' type='submit'><field var='username'><value>H</value>" +
+			"</field><field var='password'><value>g</value></field></x>"}, nil},
 	} {
 		if err := register.Submit(t.Context(), client, to, tt.q); !is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
 		}
+	}
+	if v, _ := users[hamlet].Get("username"); v != "H" {
+		t.Errorf("registered by form: %+v", users[hamlet])
+	}
+	const wantForm = "<field type='text-single' label='User name' var='username'><value>H</value><required/></field>"
+	if q, err := register.Fields(t.Context(), client, to); err != nil || !strings.Contains(string(q.Form), wantForm) {
+		t.Errorf("the form is %+v, %v", q, err)
+	}
+	svc.Keys = true
+	q, err := register.Fields(t.Context(), client, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var x form.Data
+	if e, err := q.Form.Element(); err != nil || x.ParseXML(e) != nil {
+		t.Fatalf("%s: %v", q.Form, err)
+	}
+	answer := x.Answer()
+	answer.Set("password", "claudius")
+	raw, err := answer.AppendXML(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := register.Submit(t.Context(), client, to, &register.Query{Form: stanza.Raw(raw)}); err != nil {
+		t.Errorf("a form with its key: %v", err)
+	}
+	if v, _ := users[hamlet].Get("password"); v != "claudius" {
+		t.Errorf("registered by form: %+v", users[hamlet])
+	}
+	svc.Keys = false
+	svc.Form = func(context.Context, jid.JID) (*register.Query, error) {
+		return &register.Query{Fields: []register.Field{{Name: "email"}}, Form: "<x xmlns='jabber:x:data' type='form'/>"}, nil
+	}
+	if err := register.Submit(t.Context(), client, to,
+		&register.Query{Form: "<x xmlns='jabber:x:data' type='submit'/>"}); err != nil {
+		t.Errorf("a form of its own: %v", err)
 	}
 	svc.Remove = nil
 	if err := register.Remove(t.Context(), client, to); !errors.Is(err, stanza.NotAllowed) {

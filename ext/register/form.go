@@ -1,6 +1,7 @@
 package register
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/etherx-go/xmpp/stanza"
@@ -38,24 +39,30 @@ var labels = map[string]string{
 	"date":     "Date",
 }
 
-// form returns the data form for these fields, all of which are required
-// (XEP-0077, section 4).
-func form(instructions string, fields []string) stanza.Raw {
+// form returns the data form for these fields with their values, all of which are
+// required (XEP-0077, section 4). The field key only comes back as it is.
+func form(instructions string, fields []Field) stanza.Raw {
 	dst := append([]byte(nil), "<x xmlns='"+nsForm+"' type='form'>"...)
 	dst = stanza.AppendTextElement(dst, "instructions", instructions)
 	dst = append(dst, "<field type='hidden' var='FORM_TYPE'><value>"+formRegister+"</value></field>"...)
-	for _, name := range fields {
-		kind, label := "text-single", labels[name]
-		if name == "password" {
+	for _, f := range fields {
+		kind := "text-single"
+		switch f.Name {
+		case "password":
 			kind = "text-private"
-		}
-		if label == "" {
-			label = name
+		case "key":
+			kind = "hidden"
 		}
 		dst = stanza.AppendAttr(append(dst, "<field"...), "type", kind)
-		dst = stanza.AppendAttr(dst, "label", label)
-		dst = stanza.AppendAttr(dst, "var", name)
-		dst = append(dst, "><required/></field>"...)
+		dst = stanza.AppendAttr(dst, "label", cmp.Or(labels[f.Name], f.Name))
+		dst = append(stanza.AppendAttr(dst, "var", f.Name), '>')
+		if f.Value != "" {
+			dst = stanza.AppendTextElement(dst, "value", f.Value)
+		}
+		if f.Name != "key" {
+			dst = append(dst, "<required/>"...)
+		}
+		dst = append(dst, "</field>"...)
 	}
 	return stanza.Raw(append(dst, "</x>"...))
 }

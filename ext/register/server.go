@@ -228,12 +228,14 @@ func (s *Server) describe(ctx context.Context, r Requester) (*Query, error) {
 		return q, nil
 	default:
 		q.Instructions = cmp.Or(s.Instructions, "Choose a user name and a password for "+r.Domain+".")
+		var all []Field
 		for _, name := range s.fields() {
+			all = append(all, Field{Name: name})
 			if fieldNames[name] {
 				q.Fields = append(q.Fields, Field{Name: name})
 			}
 		}
-		q.Form = form(q.Instructions, s.fields())
+		q.Form = form(q.Instructions, all)
 	}
 	if s.Keys {
 		q.Fields = append(q.Fields, Field{Name: "key", Value: s.keyOf(r)})

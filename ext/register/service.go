@@ -14,11 +14,13 @@ import (
 // their bare address. A server has [Server].
 type Service struct {
 	// Form returns what there is to fill in; for who is registered, with
-	// Registered, and what is on file. It must be set.
+	// Registered, and what is on file. It must be set. Where there is no
+	// Query.Form, one that asks for the same is added (XEP-0077, section 4).
 	Form func(ctx context.Context, user jid.JID) (*Query, error)
-	// Register takes what the user has filled in, in Fields or Form: a new
-	// registration, or a change of one. Nothing in it has been checked but
-	// that the fields of Form are there, unless a data form is. It must be set.
+	// Register takes what the user has filled in: a new registration, or a change
+	// of one. It is in Fields, also if it came as a data form, which then is in
+	// Form. Nothing has been checked but that the fields of Form are there, unless
+	// Form has a data form of its own. It must be set.
 	Register func(ctx context.Context, user jid.JID, q *Query) error
 	// Remove cancels a registration. The error is stanza.RegistrationRequired
 	// where there is none. If Remove is nil no registration can be canceled
@@ -45,12 +47,17 @@ func (s *Service) Features(jid.JID) []string { return []string{NS} }
 
 func (s *Service) get(ctx context.Context, r xmpp.Request[Query]) (any, error) {
 	q, err := s.Form(ctx, r.From.Bare())
-	if err != nil || q == nil || !s.Keys {
+	if err != nil || q == nil {
 		return q, err
 	}
-	withKey := *q
-	withKey.Fields = append(q.Fields[:len(q.Fields):len(q.Fields)], Field{"key", s.keyOf(r)})
-	return &withKey, nil
+	out := *q
+	if s.Keys {
+		out.Fields = append(q.Fields[:len(q.Fields):len(q.Fields)], Field{"key", s.keyOf(r)})
+	}
+	if len(q.Fields) > 0 && q.Form == "" && q.URL == "" {
+		out.Form = form(q.Instructions, out.Fields)
+	}
+	return &out, nil
 }
 
 func (s *Service) keyOf(r xmpp.Request[Query]) string {
@@ -79,8 +86,10 @@ func (s *Service) set(ctx context.Context, r xmpp.Request[Query]) (any, error) {
 	if form == nil {
 		form = new(Query)
 	}
-	if missing, _ := form.missing(r.Payload.Fields); len(missing) > 0 && r.Payload.Form == "" {
+	q := r.Payload
+	q.Fields = sub.fields
+	if missing, _ := form.missing(q.Fields); len(missing) > 0 && (q.Form == "" || form.Form == "") {
 		return nil, stanza.NewError(stanza.NotAcceptable, "the field "+missing[0]+" is needed")
 	}
-	return nil, s.Register(ctx, user, &r.Payload)
+	return nil, s.Register(ctx, user, &q)
 }
