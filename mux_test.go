@@ -478,6 +478,31 @@ func TestHandleOthers(t *testing.T) {
 	}
 }
 
+// TestReq_IM21_2_1_1_2: an error is told as one, with its nature in words, and is no
+// message to be read.
+func TestReq_IM21_2_1_1_2(t *testing.T) {
+	var m Mux
+	m.OnMessage(func(_ context.Context, _ Sender, msg *stanza.Message) error {
+		t.Errorf("told as a message: %+v", msg)
+		return nil
+	})
+	var told []string
+	m.OnError(func(_ context.Context, _ Sender, st *stanza.Stanza, err *stanza.Error) error {
+		told = append(told, st.From.String()+" "+string(err.Condition)+" "+err.Text)
+		return nil
+	})
+	for _, in := range []string{
+		"<message type='error' from='a@b'><body>hi</body><error code='404'>Nobody of this name</error></message>",
+		"<message type='error' from='a@b'><body>hi</body><error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>" +
+			"<text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>Nobody of this name</text></error></message>",
+	} {
+		told = nil
+		if err := m.HandleXMPP(ctx, &recorder{}, parse(t, in)); err != nil || len(told) != 1 || told[0] != "a@b item-not-found Nobody of this name" {
+			t.Errorf("IM21-2.1.1-2 %s: told %q, %v", in, told, err)
+		}
+	}
+}
+
 func TestCall(t *testing.T) {
 	to := jid.MustParse("example.org")
 	var sent string

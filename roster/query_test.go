@@ -139,7 +139,6 @@ func TestSubscription(t *testing.T) {
 			t.Errorf("%d: %q", s, s)
 		}
 	}
-	// IM-D.5-2: "from: the contact has a subscription to the user".
 	if From&Both == 0 || To&From != 0 || To|From != Both {
 		t.Error("To and From are not the bits of Both")
 	}

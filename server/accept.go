@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 
@@ -87,7 +88,7 @@ func (s *Server) sniff(ctx context.Context, cn *connection, nc net.Conn, config 
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { nc.SetReadDeadline(time.Unix(1, 0)) })
 	c := &sniffed{nc, make([]byte, 1)}
-	_, err = nc.Read(c.first)
+	_, err = io.ReadFull(nc, c.first)
 	if !stop() {
 		return false, ctx.Err()
 	}
@@ -134,7 +135,8 @@ func (f *federation) serveAccepted(ctx context.Context, cn *connection) error {
 // answer answers the header of another server's stream.
 func (p *peer) answer(c *stream.Conn, in stream.Header) (stream.Header, []stream.Feature, error) {
 	f := p.fed
-	h := stream.Header{Content: stanza.NSServer, From: f.srv.main.jid, To: in.From, Version: stream.V1, Lang: f.srv.cfg.Lang}
+	h := stream.Header{Content: stanza.NSServer, From: f.srv.main.jid, To: in.From, Version: stream.V1,
+		Lang: f.srv.cfg.Lang}
 	if err := p.checkHeader(in); err != nil {
 		return h, nil, err
 	}
@@ -153,7 +155,8 @@ func (p *peer) answer(c *stream.Conn, in stream.Header) (stream.Header, []stream
 	p.trust = trust
 	h.Dialback = trust.Dialback
 	if in.Version == (stream.Version{}) && (!trust.Dialback || c.State()&stream.Secure == 0 && !trust.Plaintext) {
-		return h, nil, &stream.Error{Condition: stream.UnsupportedVersion, Text: "the version of the stream must be 1.0, for TLS"}
+		const text = "the version of the stream must be 1.0, for TLS"
+		return h, nil, &stream.Error{Condition: stream.UnsupportedVersion, Text: text}
 	}
 	return h, p.serverFeatures(c), nil
 }
@@ -168,7 +171,8 @@ func (p *peer) checkHeader(in stream.Header) error {
 	case !in.To.IsZero() && (!in.To.IsDomain() || !p.fed.isLocal(in.To)):
 		return stream.HostUnknown
 	case !in.From.IsZero() && (!in.From.IsDomain() || p.fed.isLocal(in.From)):
-		return &stream.Error{Condition: stream.InvalidFrom, Text: fmt.Sprintf("%s is not the domain of another server", in.From)}
+		text := fmt.Sprintf("%s is not the domain of another server", in.From)
+		return &stream.Error{Condition: stream.InvalidFrom, Text: text}
 	}
 	return nil
 }
@@ -203,7 +207,8 @@ func (p *peer) serverFeatures(c *stream.Conn) []stream.Feature {
 	if !f.cfg.NoBidi {
 		fs = append(fs, p.serveBidi(needs))
 	}
-	if !f.isLeaving() && !p.pair.Remote.IsZero() && !p.pair.Local.IsZero() && p.trust.proof(c.TLS(), p.pair.Remote) == nil {
+	named := !p.pair.Remote.IsZero() && !p.pair.Local.IsZero()
+	if !f.isLeaving() && named && p.trust.proof(c.TLS(), p.pair.Remote) == nil {
 		fs = append(fs, p.external().Features()...)
 	}
 	if p.trust.Dialback {
@@ -261,7 +266,8 @@ func (p *peer) external() stream.SASLServer {
 // serveDialback lets a stream begin on which keys are sent or verified. The
 // element that begins it is handled with those that follow.
 func (p *peer) serveDialback(needs stream.State) stream.Feature {
-	return stream.Feature{Name: dialbackFeature, Requests: []xml.Name{resultName, verifyName}, Needs: needs, Not: stream.Authenticated,
+	return stream.Feature{Name: dialbackFeature, Requests: []xml.Name{resultName, verifyName},
+		Needs: needs, Not: stream.Authenticated,
 		Offer: func(_ *stream.Conn, dst []byte) []byte {
 			dst, _ = dialback.Feature{Errors: true}.AppendXML(dst)
 			return dst

@@ -101,6 +101,12 @@ func (cs *components) dial(ctx context.Context, domain jid.JID, cfg Component) (
 	if err != nil {
 		return nil, err
 	}
+	return cs.secure(ctx, nc, cfg)
+}
+
+// secure makes the TLS handshake, if there is to be one. Without it a component on
+// another machine gets nothing unless the settings allow it.
+func (cs *components) secure(ctx context.Context, nc net.Conn, cfg Component) (stream.Transport, error) {
 	if cfg.TLS == nil {
 		if !cs.cfg.Plaintext && !handshake.IsLocal(nc.RemoteAddr()) {
 			nc.Close()

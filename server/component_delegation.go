@@ -59,10 +59,15 @@ func (cs *components) features() (all []string) {
 // delegated returns what is delegated to the component.
 func (c *component) delegated() delegation.List { return c.cfg.Delegated }
 
+// actorKey is the key of the context of a request that a component makes in the name of
+// a user; the value is the component's domain.
+type actorKey struct{}
+
 // handlerOf returns who handles a request to the server, or to an account.
-func (s *Server) handlerOf(st *stanza.Stanza) xmpp.Handler {
+func (s *Server) handlerOf(ctx context.Context, st *stanza.Stanza) xmpp.Handler {
 	if cs := s.components; cs != nil && len(cs.delegated) > 0 && !st.To.IsFull() && st.Type.IsRequest() {
-		if name, ok := cs.delegates(st); ok {
+		actor, _ := ctx.Value(actorKey{}).(string)
+		if name, ok := cs.delegates(st); ok && name != actor {
 			return xmpp.HandlerFunc(func(ctx context.Context, _ xmpp.Sender, st *stanza.Stanza) error {
 				return cs.delegate(ctx, name, st)
 			})
@@ -73,7 +78,7 @@ func (s *Server) handlerOf(st *stanza.Stanza) xmpp.Handler {
 
 // delegates returns the name of the component that a request is for. "If a stanza is
 // sent by the managing entity on a managed namespace, the server MUST NOT forward it"
-// (section 4.3.1).
+// (section 4.3.1): not what it sends itself, and not what it sends in the name of a user.
 func (cs *components) delegates(st *stanza.Stanza) (name string, ok bool) {
 	payload := st.Payload()
 	special := cs.specialNamespace(st, payload)
@@ -131,8 +136,8 @@ func (cs *components) delegate(ctx context.Context, name string, st *stanza.Stan
 		cs.srv.bounce(st, errActing)
 		return nil
 	}
-	defer c.acting.end()
 	reply, err := c.ask(ctx, st)
+	c.acting.end()
 	if err != nil {
 		cs.srv.log.Info("delegated request not answered", "domain", name, "from", st.From, "err", err)
 		cs.srv.bounce(st, stanza.ServiceUnavailable)

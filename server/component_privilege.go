@@ -187,8 +187,9 @@ func (c *component) sendIQ(st *stanza.Stanza) error {
 		return errActing
 	}
 	go func() {
-		defer c.acting.end()
-		reply, err := c.srv.do(c.ctx, h.From, c.srv.pending, out)
+		ctx := context.WithValue(c.ctx, actorKey{}, c.domain.Domain())
+		reply, err := c.srv.do(ctx, h.From, c.srv.pending, out)
+		c.acting.end() // who has the answer has room for another
 		if reply == nil {
 			c.refuse(st, stanza.NewError(stanza.RemoteServerTimeout, "there was no answer"))
 			c.srv.log.Debug("privileged iq", "domain", c.domain, "as", h.From, "err", err)

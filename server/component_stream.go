@@ -45,8 +45,7 @@ type component struct {
 		pinging  bool
 	}
 
-	done chan struct{} // closed when the stream has been read to its end
-	err  error         // why it ended, once done is closed
+	reading
 }
 
 // admit finds out whether a connection begins with TLS. One without, from another
@@ -68,7 +67,7 @@ func (cs *components) admit(ctx context.Context, cn *connection, nc net.Conn) er
 
 func (cs *components) new(cn *connection) *component {
 	return &component{srv: cs.srv, cn: cn, acting: make(acting, maxActing),
-		settled: make(chan struct{}), done: make(chan struct{})}
+		settled: make(chan struct{}), reading: newReading()}
 }
 
 // serve negotiates the stream of a component that has connected, and serves it to
@@ -178,27 +177,7 @@ func (c *component) activate() {
 
 // read handles what the component sends until the stream ends, or until a handler
 // has handed reading over to another goroutine because it waits for a reply.
-func (c *component) read() {
-	defer func() {
-		if v := recover(); v != nil {
-			p := asPanicError(v)
-			c.srv.log.Error("component failed", "domain", c.domain, "err", p, "stack", string(p.Stack))
-			c.err = errors.Join(stream.InternalServerError, p)
-			close(c.done)
-		}
-	}()
-	for {
-		handedOver, err := c.next()
-		if handedOver {
-			return
-		}
-		if err != nil {
-			c.err = err
-			close(c.done)
-			return
-		}
-	}
-}
+func (c *component) read() { c.run(c.next, c.srv.log, "component failed", "domain", c.domain) }
 
 // next handles one stanza.
 func (c *component) next() (handedOver bool, err error) {
@@ -286,6 +265,7 @@ func (c *component) take(st *stanza.Stanza) bool {
 
 // kick closes the stream with an error, in order if the component takes part.
 func (c *component) kick(reason *stream.Error) {
+	<-c.settled // a moment at the most; before that it could not be told
 	if !c.active.Swap(false) {
 		c.cn.tr.Close()
 		return

@@ -196,38 +196,33 @@ func TestFaultBackOffIsForgotten(t *testing.T) {
 // TestFaultMaxWaiting: what waits for a link is bounded. The first are delivered in
 // their order when it is up, the rest is answered at once.
 func TestFaultMaxWaiting(t *testing.T) {
-	for i, way := range ways {
-		t.Run(way.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				n := newQuickNetwork(t)
-				const most = 10_000
-				a := n.add("a.example", func(c *server.Config) {
-					goWay(i, c)
-					c.Federation.MaxWaiting = most
-					c.Federation.Dial = n.after(10 * time.Second)
-				})
-				b := n.add("b.example", func(c *server.Config) { goWay(i, c) })
-				juliet, romeo := n.person(a, "juliet@a.example"), n.person(b, "romeo@b.example")
-				juliet.saysMany(romeo, 100, 500)
-				synctest.Wait()
-				juliet.within(0, 0)
-				settle(time.Minute)
-				f := exactly(juliet, romeo)
-				got := len(f.delivered)
-				if f.conditions[stanza.ResourceConstraint] != 100-got || got*500 > most || (got+1)*700 < most {
-					t.Errorf("%v", f)
-				}
-				if !slices.Equal(f.delivered, juliet.said[:got]) {
-					t.Errorf("not the first were delivered: %v", f.delivered)
-				}
-				juliet.saysMany(romeo, 100, 500) // there is a link now
-				settle(time.Minute)
-				if f := exactly(juliet, romeo); len(f.delivered) != got+100 {
-					t.Errorf("later: %v", f)
-				}
-			})
+	eachWay(t, func(t *testing.T, n *network, way func(*server.Config)) {
+		const most = 10_000
+		a := n.add("a.example", func(c *server.Config) {
+			way(c)
+			c.Federation.MaxWaiting = most
+			c.Federation.Dial = n.after(10 * time.Second)
 		})
-	}
+		b := n.add("b.example", way)
+		juliet, romeo := n.person(a, "juliet@a.example"), n.person(b, "romeo@b.example")
+		juliet.saysMany(romeo, 100, 500)
+		synctest.Wait()
+		juliet.within(0, 0)
+		settle(time.Minute)
+		f := exactly(juliet, romeo)
+		got := len(f.delivered)
+		if f.conditions[stanza.ResourceConstraint] != 100-got || got*500 > most || (got+1)*700 < most {
+			t.Errorf("%v", f)
+		}
+		if !slices.Equal(f.delivered, juliet.said[:got]) {
+			t.Errorf("not the first were delivered: %v", f.delivered)
+		}
+		juliet.saysMany(romeo, 100, 500) // there is a link now
+		settle(time.Minute)
+		if f := exactly(juliet, romeo); len(f.delivered) != got+100 {
+			t.Errorf("later: %v", f)
+		}
+	})
 }
 
 // TestFaultMaxWaitingOne: a stanza that is larger than what may wait is taken if

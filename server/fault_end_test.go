@@ -19,71 +19,61 @@ import (
 // while, also if there is one for each direction, and what is sent next opens a new
 // one. What is sent at any moment around the closing arrives, once.
 func TestFaultIdle(t *testing.T) {
-	for i, way := range ways {
-		t.Run(way.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				n := newQuickNetwork(t)
-				a := n.add("a.example", func(c *server.Config) { goWay(i, c) })
-				b := n.add("b.example", func(c *server.Config) { goWay(i, c) })
-				juliet, romeo := n.person(a, "juliet@a.example"), n.person(b, "romeo@b.example")
-				before := 0
-				for range 3 {
-					// At once, so that there are streams in both directions.
-					juliet.says(romeo, 1)
-					romeo.says(juliet, 1)
-					settle(14 * time.Minute)
-					if len(a.ServerStreams()) == 0 {
-						t.Fatal("closed too early")
-					}
-					settle(4 * time.Minute)
-					if left := append(a.ServerStreams(), b.ServerStreams()...); len(left) > 0 {
-						t.Fatalf("not closed: %v", left)
-					}
-					if n.dials == before {
-						t.Fatal("no new connection")
-					}
-					before = n.dials
-				}
-				allHeard(juliet, romeo)
-				allHeard(romeo, juliet)
-			})
-		})
-	}
+	eachWay(t, func(t *testing.T, n *network, way func(*server.Config)) {
+		a := n.add("a.example", way)
+		b := n.add("b.example", way)
+		juliet, romeo := n.person(a, "juliet@a.example"), n.person(b, "romeo@b.example")
+		before := 0
+		for range 3 {
+			// At once, so that there are streams in both directions.
+			juliet.says(romeo, 1)
+			romeo.says(juliet, 1)
+			settle(14 * time.Minute)
+			if len(a.ServerStreams()) == 0 {
+				t.Fatal("closed too early")
+			}
+			settle(4 * time.Minute)
+			if left := append(a.ServerStreams(), b.ServerStreams()...); len(left) > 0 {
+				t.Fatalf("not closed: %v", left)
+			}
+			if n.dials == before {
+				t.Fatal("no new connection")
+			}
+			before = n.dials
+		}
+		allHeard(juliet, romeo)
+		allHeard(romeo, juliet)
+	})
 }
 
 // TestFaultIdleRace: stanzas that are sent while a stream is being closed because it
 // idles are delivered or answered, once.
 func TestFaultIdleRace(t *testing.T) {
-	for i, way := range ways {
-		t.Run(way.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				n := newQuickNetwork(t)
-				short := func(c *server.Config) {
-					goWay(i, c)
-					c.Federation.IdleTimeout, c.Federation.CheckInterval = time.Second, time.Second
-				}
-				a, b := n.add("a.example", short), n.add("b.example", short)
-				juliet, romeo := n.person(a, "juliet@a.example"), n.person(b, "romeo@b.example")
-				rounds := 50
-				if poolLoss > 0 { // the race detector
-					rounds = 15
-				}
-				for k := range rounds {
-					go juliet.says(romeo, 1)
-					if k%2 == 0 {
-						go romeo.says(juliet, 1)
-					}
-					time.Sleep(time.Duration(k%5+1) * time.Second)
-				}
-				settle(time.Minute)
-				for _, f := range []fates{exactly(juliet, romeo), exactly(romeo, juliet)} {
-					if len(f.told) > 0 {
-						t.Log(f)
-					}
-				}
-			})
-		})
-	}
+	eachWay(t, func(t *testing.T, n *network, way func(*server.Config)) {
+		short := func(c *server.Config) {
+			way(c)
+			c.Federation.IdleTimeout, c.Federation.CheckInterval = time.Second, time.Second
+		}
+		a, b := n.add("a.example", short), n.add("b.example", short)
+		juliet, romeo := n.person(a, "juliet@a.example"), n.person(b, "romeo@b.example")
+		rounds := 50
+		if poolLoss > 0 { // the race detector
+			rounds = 15
+		}
+		for k := range rounds {
+			go juliet.says(romeo, 1)
+			if k%2 == 0 {
+				go romeo.says(juliet, 1)
+			}
+			time.Sleep(time.Duration(k%5+1) * time.Second)
+		}
+		settle(time.Minute)
+		for _, f := range []fates{exactly(juliet, romeo), exactly(romeo, juliet)} {
+			if len(f.told) > 0 {
+				t.Log(f)
+			}
+		}
+	})
 }
 
 // TestFaultNobodyAuthorized: a stream on which no domain is authorized is closed after
@@ -129,93 +119,83 @@ func TestFaultNobodyAuthorized(t *testing.T) {
 // TestFaultTooLarge: a stanza that is larger than what the other server takes, as it
 // has said (XEP-0478), is answered, and the stream stays.
 func TestFaultTooLarge(t *testing.T) {
-	for i, way := range ways {
-		t.Run(way.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				n := newQuickNetwork(t)
-				change := func(c *server.Config) {
-					goWay(i, c)
-					c.Stream.MaxStanza = 20_000
-				}
-				a, b := n.add("a.example", change), n.add("b.example", change)
-				juliet, romeo := n.person(a, "juliet@a.example"), n.person(b, "romeo@b.example")
-				for _, pair := range [][2]*person{{juliet, romeo}, {romeo, juliet}} {
-					small := []string{pair[0].says(pair[1], 19_000)}
-					settle(time.Second)
-					before := n.dials
-					pair[0].says(pair[1], 20_000)
-					small = append(small, pair[0].says(pair[1], 1))
-					settle(time.Second)
-					f := exactly(pair[0], pair[1])
-					if f.conditions[stanza.PolicyViolation] != 1 || !slices.Equal(f.delivered, small) || n.dials != before {
-						t.Errorf("%v; %d dials, then %d", f, before, n.dials)
-					}
-				}
-				// Also one that has waited for the stream.
-				c := n.person(n.add("c.example", change), "tybalt@c.example")
-				nurse := n.person(a, "nurse@a.example")
-				nurse.says(c, 20_000)
-				nurse.says(c, 1)
-				settle(time.Second)
-				if f := exactly(nurse, c); f.conditions[stanza.PolicyViolation] != 1 || len(f.delivered) != 1 {
-					t.Errorf("%v", f)
-				}
-			})
-		})
-	}
+	eachWay(t, func(t *testing.T, n *network, way func(*server.Config)) {
+		change := func(c *server.Config) {
+			way(c)
+			c.Stream.MaxStanza = 20_000
+		}
+		a, b := n.add("a.example", change), n.add("b.example", change)
+		juliet, romeo := n.person(a, "juliet@a.example"), n.person(b, "romeo@b.example")
+		for _, pair := range [][2]*person{{juliet, romeo}, {romeo, juliet}} {
+			small := []string{pair[0].says(pair[1], 19_000)}
+			settle(time.Second)
+			before := n.dials
+			pair[0].says(pair[1], 20_000)
+			small = append(small, pair[0].says(pair[1], 1))
+			settle(time.Second)
+			f := exactly(pair[0], pair[1])
+			if f.conditions[stanza.PolicyViolation] != 1 || !slices.Equal(f.delivered, small) || n.dials != before {
+				t.Errorf("%v; %d dials, then %d", f, before, n.dials)
+			}
+		}
+		// Also one that has waited for the stream.
+		c := n.person(n.add("c.example", change), "tybalt@c.example")
+		nurse := n.person(a, "nurse@a.example")
+		nurse.says(c, 20_000)
+		nurse.says(c, 1)
+		settle(time.Second)
+		if f := exactly(nurse, c); f.conditions[stanza.PolicyViolation] != 1 || len(f.delivered) != 1 {
+			t.Errorf("%v", f)
+		}
+	})
 }
 
 // TestFaultShutdown: what waits for a stream when the server is shut down, and what is
 // on its way, is there before it ends, and the streams are closed with
 // system-shutdown.
 func TestFaultShutdown(t *testing.T) {
-	for i, way := range ways {
-		t.Run(way.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				n := newQuickNetwork(t)
-				n.plant(nil)
-				a := n.add("a.example", func(c *server.Config) {
-					goWay(i, c)
-					c.Federation.Dial = n.after(3 * time.Second)
-				})
-				var mu sync.Mutex
-				ends := 0
-				seen := func(c *server.Config) {
-					goWay(i, c)
-					c.Stream.Trace = func(sent bool, xml []byte) {
-						if !sent && strings.Contains(string(xml), "<system-shutdown ") {
-							mu.Lock()
-							ends++
-							mu.Unlock()
-						}
-					}
-				}
-				b, c := n.add("b.example", seen), n.add("c.example", seen)
-				juliet, romeo := n.person(a, "juliet@a.example"), n.person(b, "romeo@b.example")
-				nurse, tybalt := n.person(a, "nurse@a.example"), n.person(c, "tybalt@c.example")
-				nurse.says(tybalt, 1)
-				settle(time.Minute)
-				streams := len(c.ServerStreams())
-				nurse.saysMany(tybalt, 50, 100)
-				juliet.saysMany(romeo, 50, 100)
-				start := time.Now()
-				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-				defer cancel()
-				if err := a.Shutdown(ctx); err != nil {
-					t.Errorf("Shutdown: %v after %v", err, time.Since(start))
-				}
-				synctest.Wait() // the handlers of b and c
-				allHeard(juliet, romeo)
-				allHeard(nurse, tybalt)
-				synctest.Wait()
-				mu.Lock()
-				defer mu.Unlock()
-				if left := append(b.ServerStreams(), c.ServerStreams()...); ends < streams+1 || len(left) > 0 {
-					t.Errorf("%d streams were closed with system-shutdown, left: %v", ends, left)
-				}
-			})
+	eachWay(t, func(t *testing.T, n *network, way func(*server.Config)) {
+		n.plant(nil)
+		a := n.add("a.example", func(c *server.Config) {
+			way(c)
+			c.Federation.Dial = n.after(3 * time.Second)
 		})
-	}
+		var mu sync.Mutex
+		ends := 0
+		seen := func(c *server.Config) {
+			way(c)
+			c.Stream.Trace = func(sent bool, xml []byte) {
+				if !sent && strings.Contains(string(xml), "<system-shutdown ") {
+					mu.Lock()
+					ends++
+					mu.Unlock()
+				}
+			}
+		}
+		b, c := n.add("b.example", seen), n.add("c.example", seen)
+		juliet, romeo := n.person(a, "juliet@a.example"), n.person(b, "romeo@b.example")
+		nurse, tybalt := n.person(a, "nurse@a.example"), n.person(c, "tybalt@c.example")
+		nurse.says(tybalt, 1)
+		settle(time.Minute)
+		streams := len(c.ServerStreams())
+		nurse.saysMany(tybalt, 50, 100)
+		juliet.saysMany(romeo, 50, 100)
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := a.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v after %v", err, time.Since(start))
+		}
+		synctest.Wait() // the handlers of b and c
+		allHeard(juliet, romeo)
+		allHeard(nurse, tybalt)
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		if left := append(b.ServerStreams(), c.ServerStreams()...); ends < streams+1 || len(left) > 0 {
+			t.Errorf("%d streams were closed with system-shutdown, left: %v", ends, left)
+		}
+	})
 }
 
 // TestFaultShutdownUnreachable: the server is shut down while stanzas wait for what

@@ -58,6 +58,18 @@ func goWay(i int, c *server.Config) {
 	}
 }
 
+// eachWay runs a test for each of them.
+func eachWay(t *testing.T, test func(t *testing.T, n *network, way func(*server.Config))) {
+	t.Helper()
+	for i, way := range ways {
+		t.Run(way.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				test(t, newQuickNetwork(t), func(c *server.Config) { goWay(i, c) })
+			})
+		})
+	}
+}
+
 // person is an account that keeps count: of what it has said, of what has come for
 // it, and of what it was told about what it has said.
 type person struct {

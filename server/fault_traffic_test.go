@@ -369,45 +369,40 @@ func TestFaultLaneChanges(t *testing.T) {
 // nothing of it, and its connections swallow what is sent. It must not take long
 // until both can talk again, and until then who sends is told.
 func TestFaultPowerLoss(t *testing.T) {
-	for i, way := range ways {
-		t.Run(way.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				n := newQuickNetwork(t)
-				cs := n.plant(nil)
-				a := n.add("a.example", func(c *server.Config) { goWay(i, c) })
-				b := n.add("b.example", func(c *server.Config) { goWay(i, c) })
-				juliet, romeo := n.person(a, "juliet@a.example"), n.person(b, "romeo@b.example")
-				juliet.says(romeo, 1)
-				romeo.says(juliet, 1)
-				settle(2 * time.Second)
-				for _, c := range cs.list() {
-					c.swallow(true, true)
-					c.set(func() { c.flows[0].frozen, c.flows[1].frozen = true, true })
-				}
-				a.Close()
-				settle(10 * time.Second)
-				a = n.add("a.example", func(c *server.Config) { goWay(i, c) })
-				romeo.forget() // what juliet said in her former life
-				juliet = n.person(a, "juliet@a.example")
-				for start := time.Now(); time.Since(start) < 5*server.DefaultCheckInterval; settle(5 * time.Second) {
-					juliet.says(romeo, 1)
-					romeo.says(juliet, 1)
-				}
-				early := len(juliet.said)
-				for range 10 {
-					juliet.says(romeo, 1)
-					romeo.says(juliet, 1)
-					settle(5 * time.Second)
-				}
-				settle(time.Minute)
-				f := exactly(juliet, romeo) // her new server has broken connections to nobody
-				if !slices.Contains(f.delivered, juliet.said[early]) {
-					t.Errorf("juliet is not heard: %v", f)
-				}
-				if f := fatesOf(romeo, juliet); !slices.Contains(f.delivered, romeo.said[len(romeo.said)-10]) {
-					t.Errorf("romeo is not heard: %v", f)
-				}
-			})
-		})
-	}
+	eachWay(t, func(t *testing.T, n *network, way func(*server.Config)) {
+		cs := n.plant(nil)
+		a := n.add("a.example", way)
+		b := n.add("b.example", way)
+		juliet, romeo := n.person(a, "juliet@a.example"), n.person(b, "romeo@b.example")
+		juliet.says(romeo, 1)
+		romeo.says(juliet, 1)
+		settle(2 * time.Second)
+		for _, c := range cs.list() {
+			c.swallow(true, true)
+			c.set(func() { c.flows[0].frozen, c.flows[1].frozen = true, true })
+		}
+		a.Close()
+		settle(10 * time.Second)
+		a = n.add("a.example", way)
+		romeo.forget() // what juliet said in her former life
+		juliet = n.person(a, "juliet@a.example")
+		for start := time.Now(); time.Since(start) < 5*server.DefaultCheckInterval; settle(5 * time.Second) {
+			juliet.says(romeo, 1)
+			romeo.says(juliet, 1)
+		}
+		early := len(juliet.said)
+		for range 10 {
+			juliet.says(romeo, 1)
+			romeo.says(juliet, 1)
+			settle(5 * time.Second)
+		}
+		settle(time.Minute)
+		f := exactly(juliet, romeo) // her new server has broken connections to nobody
+		if !slices.Contains(f.delivered, juliet.said[early]) {
+			t.Errorf("juliet is not heard: %v", f)
+		}
+		if f := fatesOf(romeo, juliet); !slices.Contains(f.delivered, romeo.said[len(romeo.said)-10]) {
+			t.Errorf("romeo is not heard: %v", f)
+		}
+	})
 }

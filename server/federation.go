@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -114,28 +115,31 @@ type Federation struct {
 
 	// MaxWaiting bounds the stanzas, in bytes, that wait for a stream between
 	// two domains, MaxAllWaiting those that wait for any. More are answered with
-	// <resource-constraint/>. Defaults 1 MiB and 64 MiB, -1 = no limit.
+	// <resource-constraint/>, and so is what does not fit in MaxOutbox of the
+	// stream when it is there. Defaults 1 MiB and 64 MiB, -1 = no limit.
 	MaxWaiting, MaxAllWaiting int
 	// MaxLinks bounds the pairs of domains that there are outgoing streams
-	// for, or about to be. Others can cause half of them: by keys that are to be
-	// verified, and by streams that could be used both ways. Default 20000, -1 = no
-	// limit.
+	// for, or about to be. Other servers can cause half of them, rounded up: by
+	// keys that are to be verified, by streams that could be used both ways, and by
+	// stanzas that are answered. Default 20000, -1 = no limit.
 	MaxLinks int
-	// MaxDialing bounds the streams that are being opened at one time; others
-	// wait their turn, within ConnectTimeout. Default 256, -1 = no limit.
+	// MaxDialing bounds the streams that are being opened at one time, of which
+	// other servers can cause half, rounded up; who comes then waits for a turn,
+	// within ConnectTimeout. Default 256, -1 = no limit.
 	MaxDialing int
-	// Rate and Burst bound what another server may send on one stream, as those
-	// of [Config] do for clients. Defaults 4 MiB and 16 MiB.
+	// Rate and Burst bound what another server may send on one stream, in bytes a
+	// second and at once, as those of [Config] do for clients. Defaults 4 MiB and 16
+	// MiB, a Rate of -1 = no limit.
 	Rate, Burst int
 }
 
 // federation is the part of a server that talks with others.
 type federation struct {
-	srv    *Server
-	cfg    Federation
-	stream stream.Config
-
-	dialing chan struct{} // a slot for each stream that is being opened; nil: no limit
+	srv         *Server
+	cfg         Federation
+	stream      stream.Config
+	allow, deny []domainPattern
+	dialing     slots
 
 	mu      sync.Mutex
 	leaving bool // no stanzas are let in any more
@@ -153,62 +157,52 @@ func (s *Server) makeFederation() (*federation, error) {
 	}
 	f := &federation{srv: s, cfg: *s.cfg.Federation, links: make(map[dialback.Pair]*link), peers: make(map[*peer]struct{})}
 	f.setDefaults()
-	for _, d := range slices.Concat(f.cfg.Allow, f.cfg.Deny) {
-		if _, err := parseDomainPattern(d); err != nil {
-			return nil, fmt.Errorf("server: Federation: %w", err)
-		}
+	if err := f.cfg.check(); err != nil {
+		return nil, err
 	}
-	if f.cfg.Plaintext && !f.cfg.Dialback {
-		return nil, errors.New("server: Federation: Plaintext needs Dialback")
+	var err error
+	if f.allow, err = parseDomainPatterns(f.cfg.Allow); err == nil {
+		f.deny, err = parseDomainPatterns(f.cfg.Deny)
 	}
-	if f.cfg.TLS == nil && !f.cfg.Plaintext {
-		return nil, errors.New("server: Federation needs certificates: TLS is nil")
+	if err != nil {
+		return nil, fmt.Errorf("server: Federation: %w", err)
 	}
-	if f.cfg.MaxDialing > 0 {
-		f.dialing = make(chan struct{}, f.cfg.MaxDialing)
-	}
+	f.dialing = makeSlots(f.cfg.MaxDialing)
 	return f, nil
 }
 
 func (f *federation) setDefaults() {
 	c := &f.cfg
-	for _, d := range []struct {
-		v   *time.Duration
-		def time.Duration
-	}{
-		{&c.ConnectTimeout, DefaultConnectTimeout}, {&c.DialbackTimeout, DefaultDialbackTimeout},
-		{&c.IdleTimeout, DefaultIdleTimeout}, {&c.CheckInterval, DefaultCheckInterval},
-		{&c.RetryDelay, DefaultRetryDelay}, {&c.MaxRetryDelay, DefaultMaxRetryDelay},
-	} {
-		if *d.v == 0 {
-			*d.v = d.def
-		}
-	}
-	for _, d := range []struct {
-		v   *int
-		def int
-	}{
-		{&c.MaxWaiting, DefaultMaxWaiting}, {&c.MaxAllWaiting, DefaultMaxAllWaiting}, {&c.MaxLinks, DefaultMaxLinks},
-		{&c.MaxDialing, DefaultMaxDialing}, {&c.Rate, DefaultServerRate}, {&c.Burst, DefaultServerBurst},
-	} {
-		if *d.v == 0 {
-			*d.v = d.def
-		}
-	}
-	if c.TLS == nil {
-		c.TLS = f.srv.cfg.TLS
-	}
-	if c.Secret == nil {
-		c.Secret = new(dialback.Secret)
-	}
-	if c.Dialer == nil {
-		c.Dialer = new(stream.Dialer)
-	}
-	f.stream = f.srv.cfg.Stream
-	if c.Stream != nil {
-		f.stream = *c.Stream
-	}
+	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, DefaultConnectTimeout)
+	c.DialbackTimeout = cmp.Or(c.DialbackTimeout, DefaultDialbackTimeout)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, DefaultIdleTimeout)
+	c.CheckInterval = cmp.Or(c.CheckInterval, DefaultCheckInterval)
+	c.RetryDelay = cmp.Or(c.RetryDelay, DefaultRetryDelay)
+	c.MaxRetryDelay = cmp.Or(c.MaxRetryDelay, DefaultMaxRetryDelay)
+	c.MaxWaiting = cmp.Or(c.MaxWaiting, DefaultMaxWaiting)
+	c.MaxAllWaiting = cmp.Or(c.MaxAllWaiting, DefaultMaxAllWaiting)
+	c.MaxLinks = cmp.Or(c.MaxLinks, DefaultMaxLinks)
+	c.MaxDialing = cmp.Or(c.MaxDialing, DefaultMaxDialing)
+	c.Rate = cmp.Or(c.Rate, DefaultServerRate)
+	c.Burst = cmp.Or(c.Burst, DefaultServerBurst)
+	c.TLS = cmp.Or(c.TLS, f.srv.cfg.TLS)
+	c.Secret = cmp.Or(c.Secret, new(dialback.Secret))
+	c.Dialer = cmp.Or(c.Dialer, new(stream.Dialer))
+	f.stream = *cmp.Or(c.Stream, &f.srv.cfg.Stream)
 	f.stream.Content = stanza.NSServer
+}
+
+// check says what is wrong with settings that have their defaults.
+func (c *Federation) check() error {
+	switch {
+	case c.Plaintext && !c.Dialback:
+		return errors.New("server: Federation: Plaintext needs Dialback")
+	case c.TLS == nil && !c.Plaintext:
+		return errors.New("server: Federation needs certificates: TLS is nil")
+	case min(c.ConnectTimeout, c.DialbackTimeout, c.CheckInterval, c.RetryDelay, c.MaxRetryDelay) < 0:
+		return errors.New("server: Federation: a timeout, interval or delay is negative")
+	}
+	return nil
 }
 
 // isLocal reports whether a domain is one of this server, or of a service in it.
@@ -224,9 +218,10 @@ func (s *Server) isLocal(domain jid.JID) bool {
 func (f *federation) trust(pair dialback.Pair) (Trust, error) {
 	t := f.cfg.Trust
 	if !pair.Remote.IsZero() {
-		allowed := len(f.cfg.Allow) == 0 || matchesAny(f.cfg.Allow, pair.Remote)
-		if !allowed || matchesAny(f.cfg.Deny, pair.Remote) {
-			return t, &stanza.Error{Condition: stanza.NotAllowed, Type: stanza.Cancel, Text: "no communication with this domain is allowed"}
+		allowed := len(f.allow) == 0 || matchesAny(f.allow, pair.Remote)
+		if !allowed || matchesAny(f.deny, pair.Remote) {
+			return t, &stanza.Error{Condition: stanza.NotAllowed, Type: stanza.Cancel,
+				Text: "no communication with this domain is allowed"}
 		}
 		if f.cfg.Policy != nil {
 			if err := f.cfg.Policy(pair, &t); err != nil {
@@ -239,17 +234,26 @@ func (f *federation) trust(pair dialback.Pair) (Trust, error) {
 }
 
 // matchesAny reports whether a domain is one of the list.
-func matchesAny(list []string, domain jid.JID) bool {
-	return slices.ContainsFunc(list, func(s string) bool {
-		p, err := parseDomainPattern(s)
-		return err == nil && p.matches(domain.Domain())
-	})
+func matchesAny(list []domainPattern, domain jid.JID) bool {
+	return slices.ContainsFunc(list, func(p domainPattern) bool { return p.matches(domain.Domain()) })
 }
 
 // domainPattern is a domain, or all below it.
 type domainPattern struct {
 	name  string // "" with below: all
 	below bool
+}
+
+func parseDomainPatterns(list []string) ([]domainPattern, error) {
+	var patterns []domainPattern
+	for _, s := range list {
+		p, err := parseDomainPattern(s)
+		if err != nil {
+			return nil, err
+		}
+		patterns = append(patterns, p)
+	}
+	return patterns, nil
 }
 
 func parseDomainPattern(s string) (domainPattern, error) {
@@ -282,7 +286,7 @@ func (f *federation) route(ctx context.Context, st *stanza.Stanza) {
 		return
 	}
 	for {
-		l, err := f.link(pair)
+		l, err := f.link(pair, isTheirs(ctx, st))
 		if err != nil {
 			f.srv.bounce(st, err)
 			return
@@ -293,18 +297,14 @@ func (f *federation) route(ctx context.Context, st *stanza.Stanza) {
 	}
 }
 
-// link returns the link for a pair of domains, which it makes if there is none.
-func (f *federation) link(pair dialback.Pair) (*link, error) {
-	return f.linkWithin(pair, f.cfg.MaxLinks)
-}
-
-// linkFor is link for what another server causes: whoever claims many domains must
-// not take the room of this server's users.
-func (f *federation) linkFor(pair dialback.Pair) (*link, error) {
-	return f.linkWithin(pair, f.cfg.MaxLinks-f.cfg.MaxLinks/2)
-}
-
-func (f *federation) linkWithin(pair dialback.Pair, most int) (*link, error) {
+// link returns the link for a pair of domains, which it makes if there is none and
+// there is room. For what is theirs, caused by another server, there is half of it:
+// whoever claims many domains must not take the room of this server's users.
+func (f *federation) link(pair dialback.Pair, theirs bool) (*link, error) {
+	most := f.cfg.MaxLinks
+	if theirs {
+		most -= most / 2
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
@@ -331,7 +331,7 @@ func (f *federation) isClosing() bool {
 func (f *federation) reserve(n int) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if most := f.cfg.MaxAllWaiting; most >= 0 && f.waiting+n > most {
+	if full(f.waiting+n-1, f.cfg.MaxAllWaiting) {
 		return false
 	}
 	f.waiting += n

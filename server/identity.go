@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -38,10 +39,7 @@ func (f *federation) acceptTLS(local jid.JID) *tls.Config {
 				return f.certificate(name, hello)
 			}
 		}
-		if local.IsZero() {
-			local = f.srv.main.jid
-		}
-		return f.certificate(local, hello)
+		return f.certificate(cmp.Or(local, f.srv.main.jid), hello)
 	}
 	return config
 }

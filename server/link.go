@@ -32,11 +32,13 @@ type link struct {
 	dead       bool // no longer in the federation's table
 	stuck      bool // the lane has been full for longer than anybody should wait
 	waiting    []*stanza.Stanza
-	size       int // of waiting, in bytes
+	size       int  // of waiting, in bytes
+	urgent     bool // not all that waits was caused by other servers
 	queries    []*verification
 	distrusted bool // the other server has refused the certificate; only for the link's goroutine
 
 	settled chan struct{} // closed when nothing waits; nil unless somebody wants to know
+	hurry   chan struct{} // closed when it is urgent; nil unless somebody wants to know
 
 	failures int
 	until    time.Time // nothing is tried before
@@ -71,6 +73,10 @@ func (l *link) unlock() {
 		close(l.settled)
 		l.settled = nil
 	}
+	if l.hurry != nil && l.urgent {
+		close(l.hurry)
+		l.hurry = nil
+	}
 	l.mu.Unlock()
 	for _, r := range refusals {
 		l.fed.srv.bounce(r.st, r.err)
@@ -92,7 +98,7 @@ func (l *link) send(ctx context.Context, st *stanza.Stanza) bool {
 			l.mu.Lock()
 			l.stuck = err == errStuck && l.lane == lane
 		}
-		done := l.finish(st, lane, err)
+		done := l.finish(ctx, st, lane, err)
 		dead := l.dead
 		l.unlock()
 		if done || dead {
@@ -104,7 +110,7 @@ func (l *link) send(ctx context.Context, st *stanza.Stanza) bool {
 // finish does what is to be done with a stanza after a lane has been tried. It
 // returns false if there is another lane now, or none ever again. Who calls it
 // holds l.mu.
-func (l *link) finish(st *stanza.Stanza, lane *peer, err error) bool {
+func (l *link) finish(ctx context.Context, st *stanza.Stanza, lane *peer, err error) bool {
 	switch {
 	case err == nil:
 		l.stuck = false
@@ -115,7 +121,7 @@ func (l *link) finish(st *stanza.Stanza, lane *peer, err error) bool {
 	case l.dead, l.lane != lane:
 		return false
 	default: // there is no lane, or it has just ended
-		l.hold(st)
+		l.hold(ctx, st)
 	}
 	return true
 }
@@ -130,7 +136,12 @@ var errStuck = &stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceConstr
 	Text: "the other server takes stanzas more slowly than they are sent to it"}
 
 // errClosing is for stanzas that come too late.
-var errClosing = &stanza.Error{Type: stanza.Wait, Condition: stanza.RemoteServerTimeout, Text: "this server is shutting down"}
+var errClosing = &stanza.Error{Type: stanza.Wait, Condition: stanza.RemoteServerTimeout,
+	Text: "this server is shutting down"}
+
+// errUnacked is for stanzas that were written to a stream which has broken.
+var errUnacked = &stanza.Error{Condition: stanza.RemoteServerTimeout,
+	Text: "the connection was lost before the other server had confirmed this"}
 
 // errWaiting is for stanzas beyond what may wait.
 var errWaiting = &stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceConstraint,
@@ -138,7 +149,7 @@ var errWaiting = &stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceCons
 
 // hold lets a stanza wait until there is a lane, and sees to it that there will
 // be one. Who calls it holds l.mu.
-func (l *link) hold(st *stanza.Stanza) {
+func (l *link) hold(ctx context.Context, st *stanza.Stanza) {
 	n := st.Size()
 	switch {
 	case l.lane == nil && l.isResting():
@@ -151,6 +162,7 @@ func (l *link) hold(st *stanza.Stanza) {
 	}
 	l.waiting = append(l.waiting, st)
 	l.size += n
+	l.urgent = l.urgent || !isTheirs(ctx, st)
 	l.start()
 	if l.own != nil {
 		l.own.request()
@@ -166,8 +178,15 @@ func (l *link) isResting() bool { return time.Now().Before(l.until) }
 func (l *link) takeWaiting() []*stanza.Stanza {
 	waiting := l.waiting
 	l.fed.unreserve(l.size)
-	l.waiting, l.size = nil, 0
+	l.waiting, l.size, l.urgent = nil, 0, false
 	return waiting
+}
+
+// refuseWaiting answers what waits with an error. Who calls it holds l.mu.
+func (l *link) refuseWaiting(err error) {
+	for _, st := range l.takeWaiting() {
+		l.refuse(st, err)
+	}
 }
 
 // start sees to it that a stream is opened. Who calls it holds l.mu.
@@ -176,9 +195,7 @@ func (l *link) start() {
 		return
 	}
 	if !l.run() {
-		for _, st := range l.takeWaiting() {
-			l.refuse(st, errClosing)
-		}
+		l.refuseWaiting(errClosing)
 		l.bury()
 	}
 }
@@ -267,9 +284,13 @@ func (l *link) stayOpen() {
 			l.giveUp(p)
 		}
 	}()
-	for tries := 1; ; tries++ {
+	for tries := 1; !l.isDone(); tries++ {
 		p, err := l.open()
-		if err != nil {
+		switch {
+		case err == errUnwanted:
+			tries = 0
+			continue
+		case err != nil:
 			l.giveUp(err)
 			return
 		}
@@ -284,28 +305,32 @@ func (l *link) stayOpen() {
 			l.giveUp(fmt.Errorf("the stream does not last: %w", err))
 			return
 		}
-		if !l.wanted() {
-			return
-		}
 	}
 }
 
-// wanted reports whether there is still something to open a stream for; if not
-// the link's goroutine has ended.
-func (l *link) wanted() bool {
+// isWanted reports whether there is something to open a stream for.
+func (l *link) isWanted() bool {
+	l.mu.Lock()
+	defer l.unlock()
+	return len(l.waiting) > 0 || len(l.queries) > 0
+}
+
+// isDone reports whether there is nothing more to open a stream for; the link's
+// goroutine has ended then.
+func (l *link) isDone() bool {
 	l.mu.Lock()
 	defer l.unlock()
 	if len(l.waiting) > 0 || len(l.queries) > 0 {
-		return true
+		return false
 	}
 	l.running = false
 	l.bury()
-	return false
+	return true
 }
 
 // bury takes a link that is of no use out of the table. Who calls it holds l.mu.
 func (l *link) bury() {
-	if l.running || l.lane != nil || len(l.waiting) > 0 || l.isResting() {
+	if l.dead || l.running || l.lane != nil || len(l.waiting) > 0 || l.isResting() {
 		return
 	}
 	l.dead = true
@@ -374,6 +399,7 @@ func (l *link) putBack(sts []*stanza.Stanza) {
 	l.fed.mu.Unlock()
 	l.waiting = append(slices.Clip(sts), l.waiting...)
 	l.size += n
+	l.urgent = len(l.waiting) > 0
 }
 
 // lost takes note that a stream has ended. What it has not written goes another
@@ -386,7 +412,7 @@ func (l *link) lost(p *peer, unacked, unsent []*stanza.Stanza) {
 		l.own = nil
 	}
 	for _, st := range unacked {
-		l.refuse(st, &stanza.Error{Condition: stanza.RemoteServerTimeout, Text: "the connection was lost before the other server had confirmed this"})
+		l.refuse(st, errUnacked)
 	}
 	if l.lane != p {
 		return
@@ -413,7 +439,8 @@ func (l *link) refusedBy(out dialback.Outcome) {
 	if l.lane != nil {
 		return
 	}
-	e := &stanza.Error{Condition: out.Bounce, Text: "the other server does not believe that this is " + l.pair.Local.String()}
+	e := &stanza.Error{Condition: out.Bounce,
+		Text: "the other server does not believe that this is " + l.pair.Local.String()}
 	if out.Err != nil {
 		e.Text = "the other server does not let this one in: " + out.Err.Error()
 	}
@@ -429,20 +456,25 @@ func (l *link) giveUp(err error) {
 		go v.answer(v.query.Failed(dialback.Cause(err)))
 	}
 	l.running, l.queries = false, nil
+	if err == errNoSlot || l.fed.isClosing() {
+		// Nothing is known of the other server, or it is of no use any more.
+		l.refuseWaiting(bounceFor(err))
+		l.bury()
+		return
+	}
 	l.rest(err, bounceFor(err))
 }
 
 // rest answers what waits with an error, and all that comes in the next time. Who
 // calls it holds l.mu.
 func (l *link) rest(cause, why error) {
-	for _, st := range l.takeWaiting() {
-		l.refuse(st, why)
-	}
+	l.refuseWaiting(why)
 	l.cause, l.why = cause, why
-	delay := l.fed.cfg.RetryDelay << min(l.failures, 20)
-	if delay > l.fed.cfg.MaxRetryDelay || delay <= 0 {
-		delay = l.fed.cfg.MaxRetryDelay
+	delay, most := l.fed.cfg.RetryDelay, l.fed.cfg.MaxRetryDelay
+	for i := 0; i < l.failures && delay < most; i++ {
+		delay *= 2
 	}
+	delay = min(delay, most)
 	l.failures++
 	delay -= rand.N(delay/4 + 1) // not all at the same time
 	l.until = time.Now().Add(delay)
@@ -457,18 +489,14 @@ func (l *link) rest(cause, why error) {
 func (l *link) expire() {
 	l.mu.Lock()
 	defer l.unlock()
-	if !l.dead {
-		l.bury()
-	}
+	l.bury()
 }
 
 // abandon answers what waits with an error, as the server is shutting down.
 func (l *link) abandon() {
 	l.mu.Lock()
 	defer l.unlock()
-	for _, st := range l.takeWaiting() {
-		l.refuse(st, errClosing)
-	}
+	l.refuseWaiting(errClosing)
 }
 
 // stop ends what a link has timers for.
@@ -478,6 +506,17 @@ func (l *link) stop() {
 	if l.expiry != nil {
 		l.expiry.Stop()
 	}
+}
+
+// whenUrgent returns a channel that is closed when something waits that this server has
+// to send, other than answers.
+func (l *link) whenUrgent() <-chan struct{} {
+	l.mu.Lock()
+	defer l.unlock()
+	if l.hurry == nil {
+		l.hurry = make(chan struct{})
+	}
+	return l.hurry
 }
 
 // wait returns a channel that is closed when nothing waits to be sent.

@@ -22,15 +22,13 @@ func (l *link) open() (*peer, error) {
 	case f.isClosing():
 		return nil, errClosing
 	}
-	ctx, cancel := context.WithTimeout(f.srv.ctx, f.cfg.ConnectTimeout)
-	defer cancel()
-	if f.dialing != nil {
-		select {
-		case f.dialing <- struct{}{}:
-			defer func() { <-f.dialing }()
-		case <-ctx.Done():
-			return nil, fmt.Errorf("too many streams are being opened: %w", ctx.Err())
-		}
+	ctx, leave, err := l.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if !l.isWanted() {
+		return nil, errUnwanted
 	}
 	before := l.distrusted
 	p, err := f.initiate(ctx, l, trust)
@@ -38,6 +36,28 @@ func (l *link) open() (*peer, error) {
 		p, err = f.initiate(ctx, l, trust) // it has closed the connection over our certificate
 	}
 	return p, err
+}
+
+// errUnwanted says that nobody waits for the stream any more.
+var errUnwanted = errors.New("not wanted any more")
+
+// enter waits for a slot. The context is for what is done in it, and ends with leave,
+// or after the ConnectTimeout; that begins anew when a stanza of this server comes to
+// wait for a link that has only waited among what others have caused.
+func (l *link) enter() (ctx context.Context, leave func(), err error) {
+	f := l.fed
+	ctx, cancel := context.WithTimeout(f.srv.ctx, f.cfg.ConnectTimeout)
+	free, err := f.dialing.enterTheirs(ctx, l.whenUrgent())
+	if err == errUrgent {
+		cancel()
+		ctx, cancel = context.WithTimeout(f.srv.ctx, f.cfg.ConnectTimeout)
+		free, err = f.dialing.enter(ctx)
+	}
+	if err != nil {
+		cancel()
+		return nil, nil, err
+	}
+	return ctx, func() { free(); cancel() }, nil
 }
 
 // initiate opens one stream.
@@ -159,8 +179,10 @@ func (p *peer) useExternal() []stream.Feature {
 }
 
 var (
-	errNotBelieved = fmt.Errorf("%w: the other server does not believe the certificate of this one, and dialback is not allowed", stream.ErrSkip)
-	errNoDialback  = fmt.Errorf("%w: the other server neither believes the certificate of this one nor speaks dialback", stream.ErrSkip)
+	errNotBelieved = fmt.Errorf("%w: the other server does not believe the certificate of this one, "+
+		"and dialback is not allowed", stream.ErrSkip)
+	errNoDialback = fmt.Errorf("%w: the other server neither believes the certificate of this one "+
+		"nor speaks dialback", stream.ErrSkip)
 )
 
 // ready ends the negotiation: as far as streams go everything is there. If the
@@ -169,7 +191,7 @@ func (p *peer) ready(needs stream.State) stream.Feature {
 	return stream.Feature{Name: dialbackFeature, Unoffered: true, Needs: needs, Not: stream.Ready,
 		Negotiate: func(_ context.Context, c *stream.Conn, offered stanza.Element) (stream.Outcome, error) {
 			var f dialback.Feature
-			p.errors = f.ParseXML(offered) == nil && f.Errors
+			p.knowsErrors = f.ParseXML(offered) == nil && f.Errors
 			switch {
 			case c.State()&stream.Authenticated != 0:
 			case !p.trust.Dialback:

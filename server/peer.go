@@ -28,14 +28,15 @@ type peer struct {
 	stop context.CancelFunc
 
 	// What the negotiation has led to; it does not change afterwards.
-	pair     dialback.Pair // as the headers say; domains may be missing in an old one
-	trust    Trust         // between the two
-	proven   bool          // by SASL EXTERNAL, that the other server speaks for pair.Remote, or this one for pair.Local
-	bidi     bool
-	errors   bool // the other server understands dialback errors
-	maxBytes int  // of a stanza, that the other server takes; 0: not known
-	first    []stanza.Element
-	begun    time.Time
+	pair   dialback.Pair // as the headers say; domains may be missing in an old one
+	trust  Trust         // between the two
+	proven bool          // by SASL EXTERNAL, that the other server speaks for pair.Remote, or this one for pair.Local
+	bidi   bool
+	begun  time.Time
+
+	knowsErrors bool // the other server understands dialback errors
+	maxBytes    int  // of a stanza, that the other server takes; 0: not known
+	first       []stanza.Element
 
 	rate bucket
 
@@ -61,8 +62,7 @@ type peer struct {
 	lastUse atomic.Int64  // when something sensible came last, in Unix nanoseconds
 	watch   watch
 
-	done chan struct{} // closed when the stream has been read to its end
-	err  error         // why it ended, once done is closed
+	reading
 }
 
 // String says what a stream is, for logs.
@@ -86,8 +86,8 @@ func (p *peer) String() string {
 // begin prepares a stream that has been negotiated.
 func (p *peer) begin(c *stream.Conn) {
 	p.conn = c
-	p.done = make(chan struct{})
-	p.ctx, p.stop = context.WithCancel(p.fed.srv.ctx)
+	p.reading = newReading()
+	p.ctx, p.stop = context.WithCancel(causedElsewhere(p.fed.srv.ctx))
 	p.rate.init(p.fed.cfg.Rate, p.fed.cfg.Burst)
 	old := c.Received().Version == stream.Version{}
 	id := c.Sent().ID
@@ -98,7 +98,7 @@ func (p *peer) begin(c *stream.Conn) {
 		p.receiving = &dialback.Receiving{StreamID: id, Hosts: p.fed.isLocal, Policy: p.admits, Errors: !old}
 	}
 	if p.link != nil || p.bidi {
-		p.origin = &dialback.Originating{Secret: p.fed.cfg.Secret, StreamID: id, Errors: p.errors}
+		p.origin = &dialback.Originating{Secret: p.fed.cfg.Secret, StreamID: id, Errors: p.knowsErrors}
 	}
 	if p.proven {
 		p.authorize(p.pair)
@@ -155,27 +155,7 @@ func (p *peer) serve() error {
 
 // read handles what comes until the stream ends, or until a handler has handed
 // reading over to another goroutine because it waits for a reply.
-func (p *peer) read() {
-	defer func() {
-		if v := recover(); v != nil {
-			e := asPanicError(v)
-			p.fed.srv.log.Error("server stream failed", "pair", p.pair, "err", e, "stack", string(e.Stack))
-			p.err = errors.Join(stream.InternalServerError, e)
-			close(p.done)
-		}
-	}()
-	for {
-		handedOver, err := p.next()
-		if handedOver {
-			return
-		}
-		if err != nil {
-			p.err = err
-			close(p.done)
-			return
-		}
-	}
-}
+func (p *peer) read() { p.run(p.next, p.fed.srv.log, "server stream failed", "pair", p.pair) }
 
 // next handles one element.
 func (p *peer) next() (handedOver bool, err error) {
@@ -322,7 +302,7 @@ func (p *peer) offerLane(pair dialback.Pair) {
 		return
 	}
 	for {
-		l, err := p.fed.linkFor(pair)
+		l, err := p.fed.link(pair, true)
 		if err != nil || l.authorized(p) {
 			return
 		}

@@ -234,7 +234,7 @@ func (s *Server) toServer(ctx context.Context, by reader, st *stanza.Stanza) (ha
 		return false
 	}
 	t := &turn{by: by}
-	err := s.handlerOf(st).HandleXMPP(context.WithValue(ctx, turnKey{}, t), hostSender{s, st.To}, st)
+	err := s.handlerOf(ctx, st).HandleXMPP(context.WithValue(ctx, turnKey{}, t), hostSender{s, st.To}, st)
 	if err != nil {
 		s.log.Error("handler", "iq", st.Payload().Name(), "from", st.From, "err", err)
 	}

@@ -112,7 +112,7 @@ func TestRouting(t *testing.T) {
 }
 
 // TestReq_CORE_9_4: a stanza without xml:lang gets that of the stream, one with
-// it keeps its own (CORE-9-5).
+// it keeps its own.
 func TestReq_CORE_9_4(t *testing.T) {
 	s := newServer(t, nil)
 	r := newRaw(t, s.Pipe())
@@ -125,8 +125,16 @@ func TestReq_CORE_9_4(t *testing.T) {
 	r.expect("</stream:features>")
 	r.send("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>x</resource></bind></iq>")
 	r.expect("</iq>")
-	r.send("<message to='juliet@localhost/x'><body>1</body></message><message to='juliet@localhost/x' xml:lang='fr'><body>2</body></message>")
-	r.expect("xml:lang='de'><body>1</body>", "xml:lang='fr'><body>2</body>")
+	t.Run("CORE-9-1 CORE-9-4 that of the stream", func(t *testing.T) {
+		r.t = t
+		r.send("<message to='juliet@localhost/x'><body>1</body></message>")
+		r.expect("xml:lang='de'><body>1</body></message>")
+	})
+	t.Run("CORE-9-5 its own", func(t *testing.T) {
+		r.t = t
+		r.send("<message to='juliet@localhost/x' xml:lang='fr'><body>2</body></message>")
+		r.exactly("<message to='juliet@localhost/x' from='juliet@localhost/x' xml:lang='fr'><body>2</body></message>")
+	})
 }
 
 func TestConflict(t *testing.T) {

@@ -104,7 +104,7 @@ func TestDelivery(t *testing.T) {
 		juliet.send("<iq type='get' id='q2'><query xmlns='urn:unknown'/></iq>")
 		wantInOrder(t, juliet.drain(), "<iq type='error' id='q2' to='juliet@localhost/balcony' from='juliet@localhost'", "<service-unavailable")
 	})
-	t.Run("R3920-10.4-1 to a mere domain, or a resource of it", func(t *testing.T) {
+	t.Run("R3920-10.4-1 CORE-6.6-3 to a mere domain, or a resource of it", func(t *testing.T) {
 		for _, to := range []string{"localhost", "localhost/x"} {
 			juliet.send("<iq type='get' id='q3' to='%s'><query xmlns='urn:unknown'/></iq>", to)
 			wantInOrder(t, juliet.drain(), "<iq type='error' id='q3'", "from='"+to+"'", "<service-unavailable")
@@ -135,25 +135,28 @@ func TestLongAttributes(t *testing.T) {
 	wantInOrder(t, romeo.drain(), "<body>y</body>")
 }
 
-// TestLasting shows IM-6-1 and GUIDE-11-presence-8: a subscription outlives the
-// sessions, the server too if its store does, and each change of it is pushed.
+// TestLasting: a subscription outlives the sessions, the server too if its store
+// does, and each change of it is pushed.
 func TestLasting(t *testing.T) {
 	m := memory.New()
 	keep := func(c *server.Config) { c.Stores.Rosters = m.Rosters() }
 	s, juliet, romeo := pair(t, keep)
-	romeo.send("<presence type='subscribe' to='juliet@localhost'/>")
-	wantInOrder(t, romeo.drain(), "<iq type='set'", "ask='subscribe'") // pushed
-	juliet.drain()
-	juliet.send("<presence type='subscribed' to='romeo@localhost'/>")
-	wantInOrder(t, juliet.drain(), "<iq type='set'", "subscription='from'")
-	wantInOrder(t, romeo.drain(), "<iq type='set'", "subscription='to'")
+	t.Run("GUIDE-11-presence-8 IM-D.5-2 each change is pushed; from is of who shows himself", func(t *testing.T) {
+		romeo.send("<presence type='subscribe' to='juliet@localhost'/>")
+		wantInOrder(t, romeo.drain(), "<iq type='set'", "ask='subscribe'")
+		juliet.drain()
+		juliet.send("<presence type='subscribed' to='romeo@localhost'/>")
+		wantInOrder(t, juliet.drain(), "<iq type='set'", "subscription='from'")
+		wantInOrder(t, romeo.drain(), "<iq type='set'", "subscription='to'")
+	})
 	s.Close()
-
-	_, juliet, romeo = pair(t, keep)
-	romeo.drain()
-	juliet.send("<presence><status>back</status></presence>")
-	juliet.drain()
-	wantInOrder(t, romeo.drain(), "from='juliet@localhost/balcony'", "<status>back</status>")
+	t.Run("IM-6-1 it is there in another session", func(t *testing.T) {
+		_, juliet, romeo := pair(t, keep)
+		romeo.drain()
+		juliet.send("<presence><status>back</status></presence>")
+		juliet.drain()
+		wantInOrder(t, romeo.drain(), "from='juliet@localhost/balcony'", "<status>back</status>")
+	})
 }
 
 // TestAskAgain shows R3921-5.1.6-3: a request whose answer was lost is repeated.

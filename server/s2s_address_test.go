@@ -82,17 +82,15 @@ func TestS2SAddressing(t *testing.T) {
 			stream.PolicyViolation},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			onStage(t, func(t *testing.T, s *scene) {
-				romeo, room := s.romeo(), s.network.account(s.srv, "romeo@"+hereChat)
-				f, _ := s.authorized()
-				f.send(tt.stanza)
-				f.hearsEnd(fails(tt.want))
-				romeo.hearsNothing()
-				room.hearsNothing()
-				s.isNotCalled()
-			}, bare)
-		})
+		play(t, tt.name, func(t *testing.T, s *scene) {
+			romeo, room := s.romeo(), s.network.account(s.srv, "romeo@"+hereChat)
+			f, _ := s.authorized()
+			f.send(tt.stanza)
+			f.hearsEnd(fails(tt.want))
+			romeo.hearsNothing()
+			room.hearsNothing()
+			s.isNotCalled()
+		}, bare)
 	}
 }
 
@@ -116,23 +114,19 @@ func TestS2SDelivered(t *testing.T) {
 		"CORE-5.2.1-11 100 KiB as soon as it is authorized": "<message id='m' from='juliet@capulet.example' " +
 			"to='romeo@montague.example'><body>" + strings.Repeat("x", 100<<10) + "</body></message>",
 	} {
-		t.Run(name, func(t *testing.T) {
-			onStage(t, func(t *testing.T, s *scene) {
-				romeo := s.romeo()
-				f, _ := s.authorized()
-				f.send(st)
-				romeo.hears("m")
-				f.hears("")
-			}, bare)
-		})
-	}
-	t.Run("CORE-5.2.1-11 100 KiB with EXTERNAL", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			romeo, f := s.romeo(), s.certified(there, here)
-			f.send("<message id='m' from='juliet@capulet.example' to='romeo@montague.example'><body>" +
-				strings.Repeat("x", 100<<10) + "</body></message>")
+		play(t, name, func(t *testing.T, s *scene) {
+			romeo := s.romeo()
+			f, _ := s.authorized()
+			f.send(st)
 			romeo.hears("m")
-		})
+			f.hears("")
+		}, bare)
+	}
+	play(t, "CORE-5.2.1-11 100 KiB with EXTERNAL", func(t *testing.T, s *scene) {
+		romeo, f := s.romeo(), s.certified(there, here)
+		f.send("<message id='m' from='juliet@capulet.example' to='romeo@montague.example'><body>" +
+			strings.Repeat("x", 100<<10) + "</body></message>")
+		romeo.hears("m")
 	})
 }
 
@@ -145,48 +139,36 @@ func TestS2SUnauthorizedLimits(t *testing.T) {
 		"a stanza": "<message from='juliet@capulet.example' to='romeo@montague.example'><body>" + big +
 			"</body></message>",
 	} {
-		t.Run("CORE-5.2.1-11 20 KiB of "+name, func(t *testing.T) {
-			onStage(t, func(t *testing.T, s *scene) {
-				f := s.connect()
-				f.open(there, here, byKey, limits)
-				f.send(xml)
-				f.hearsEnd(fails(stream.PolicyViolation))
-				s.isNotCalled()
-			}, bare)
-		})
-	}
-	t.Run("CORE-5.2.1-11 20 KiB while the key is being verified", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			f := s.connect()
-			f.open(there, here, byKey, limits)
-			f.send(result(there, here, "k3y"))
-			s.isCalled(here, there)
-			f.send(verify(there, "x", here, big))
+		play(t, "CORE-5.2.1-11 20 KiB of "+name, func(t *testing.T, s *scene) {
+			f, _ := s.open(byKey, limits)
+			f.send(xml)
 			f.hearsEnd(fails(stream.PolicyViolation))
-		}, bare)
-	})
-	t.Run("CORE-5.2.1-11 a key of 2 KiB", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			f := s.connect()
-			f.open(there, here, byKey, limits)
-			f.send(result(there, here, big[:2048]))
-			f.hears(resultError(here, there, "modify", "bad-request"))
 			s.isNotCalled()
 		}, bare)
-	})
-	t.Run("CORE-5.2.1-11 20 KiB on a stream that ours has opened to ask a key about", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			f := s.connect()
-			f.open(there, here, byKey, limits)
-			f.send(result(there, here, "k3y"))
-			a := s.isCalled(here, there)
-			a.answer("x", byKey)
-			a.hears(verify(here, "{id}", there, "k3y"))
-			a.send(result(there, here, big))
-			a.hearsEnd(fails(stream.PolicyViolation))
-			f.hears(resultError(here, there, "wait", "remote-server-timeout"))
-		}, bare)
-	})
+	}
+	play(t, "CORE-5.2.1-11 20 KiB while the key is being verified", func(t *testing.T, s *scene) {
+		f, _ := s.open(byKey, limits)
+		f.send(result(there, here, "k3y"))
+		s.isCalled(here, there)
+		f.send(verify(there, "x", here, big))
+		f.hearsEnd(fails(stream.PolicyViolation))
+	}, bare)
+	play(t, "CORE-5.2.1-11 a key of 2 KiB", func(t *testing.T, s *scene) {
+		f, _ := s.open(byKey, limits)
+		f.send(result(there, here, big[:2048]))
+		f.hears(resultError(here, there, "modify", "bad-request"))
+		s.isNotCalled()
+	}, bare)
+	play(t, "CORE-5.2.1-11 20 KiB on a stream that ours has opened to ask a key about", func(t *testing.T, s *scene) {
+		f, _ := s.open(byKey, limits)
+		f.send(result(there, here, "k3y"))
+		a := s.isCalled(here, there)
+		a.answer("x", byKey)
+		a.hears(verify(here, "{id}", there, "k3y"))
+		a.send(result(there, here, big))
+		a.hearsEnd(fails(stream.PolicyViolation))
+		f.hears(resultError(here, there, "wait", "remote-server-timeout"))
+	}, bare)
 }
 
 // What is wrong with a stanza that may come is told to who has sent it, over there.
@@ -222,18 +204,16 @@ func TestS2SBadStanzas(t *testing.T) {
 				"xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>{text}</error></message>"},
 	}
 	for _, tt := range tests {
-		t.Run("CORE-5.2.1-13 CORE-6.2.2-4 on the stream that goes both ways: "+tt.name, func(t *testing.T) {
-			onStage(t, func(t *testing.T, s *scene) {
-				romeo, f := s.romeo(), s.certified(there, here)
-				f.send(tt.stanza)
-				f.hears(tt.want)
-				romeo.hearsNothing()
-				f.send(message("juliet@"+there, "romeo@"+here, "m")) // the stream stays
-				romeo.hears("m")
-			})
+		play(t, "CORE-5.2.1-13 CORE-6.2.2-4 on the stream that goes both ways: "+tt.name, func(t *testing.T, s *scene) {
+			romeo, f := s.romeo(), s.certified(there, here)
+			f.send(tt.stanza)
+			f.hears(tt.want)
+			romeo.hearsNothing()
+			f.send(message("juliet@"+there, "romeo@"+here, "m")) // the stream stays
+			romeo.hears("m")
 		})
-		t.Run("CORE-5.2.1-13 CORE-6.2.2-4 R3920-8.1-1 on the stream that goes there: "+tt.name, func(t *testing.T) {
-			onStage(t, func(t *testing.T, s *scene) {
+		play(t, "CORE-5.2.1-13 CORE-6.2.2-4 R3920-8.1-1 on the stream that goes there: "+tt.name,
+			func(t *testing.T, s *scene) {
 				romeo, f := s.romeo(), s.connect()
 				id := f.open(there, here, byKey, limits)
 				a := s.letIn(f, id, there, here)
@@ -244,22 +224,19 @@ func TestS2SBadStanzas(t *testing.T) {
 				f.hears("")
 				romeo.hearsNothing()
 			}, bare)
-		})
 	}
-	t.Run("CORE-5.2.1-13 what is an error is not answered", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			f := s.certified(there, here)
-			for _, st := range []string{
-				"<message id='1' type='error' from='juliet@capulet.example' to='@montague.example'/>",
-				"<iq id='1' type='error' from='juliet@capulet.example' to='@montague.example'/>",
-				"<iq id='1' type='result' from='juliet@capulet.example' to='@montague.example'/>",
-				"<iq id='1' type='result' from='juliet@capulet.example' to='romeo@montague.example'><x/><y/></iq>",
-				"<message id='1' type='error' from='juliet@capulet.example' to='tybalt@montague.example'/>",
-			} {
-				f.send(st)
-				f.hears("")
-			}
-		})
+	play(t, "CORE-5.2.1-13 what is an error is not answered", func(t *testing.T, s *scene) {
+		f := s.certified(there, here)
+		for _, st := range []string{
+			"<message id='1' type='error' from='juliet@capulet.example' to='@montague.example'/>",
+			"<iq id='1' type='error' from='juliet@capulet.example' to='@montague.example'/>",
+			"<iq id='1' type='result' from='juliet@capulet.example' to='@montague.example'/>",
+			"<iq id='1' type='result' from='juliet@capulet.example' to='romeo@montague.example'><x/><y/></iq>",
+			"<message id='1' type='error' from='juliet@capulet.example' to='tybalt@montague.example'/>",
+		} {
+			f.send(st)
+			f.hears("")
+		}
 	})
 }
 
@@ -270,14 +247,12 @@ func TestS2SSubdomains(t *testing.T) {
 		"CORE-6.2.2-5 below":     "eve@x.capulet.example",
 		"CORE-6.2.2-5 far below": "eve@z.y.x.capulet.example/z",
 	} {
-		t.Run(name, func(t *testing.T) {
-			onStage(t, func(_ *testing.T, s *scene) {
-				romeo := s.romeo()
-				f, _ := s.authorized()
-				f.send("<message id='m' from='" + from + "' to='romeo@montague.example'/>")
-				romeo.hears("m")
-			}, bare, subdomains)
-		})
+		play(t, name, func(_ *testing.T, s *scene) {
+			romeo := s.romeo()
+			f, _ := s.authorized()
+			f.send("<message id='m' from='" + from + "' to='romeo@montague.example'/>")
+			romeo.hears("m")
+		}, bare, subdomains)
 	}
 	for name, from := range map[string]string{
 		"CORE-6.2.2-5 above":               "eve@example",
@@ -285,15 +260,13 @@ func TestS2SSubdomains(t *testing.T) {
 		"CORE-6.2.2-5 that ends alike":     "eve@xcapulet.example",
 		"CORE-6.2.2-5 that is served here": "eve@chat.capulet.example",
 	} {
-		t.Run(name, func(t *testing.T) {
-			onStage(t, func(_ *testing.T, s *scene) {
-				romeo := s.romeo()
-				s.network.account(s.srv, "chat.capulet.example")
-				f, _ := s.authorized()
-				f.send("<message id='m' from='" + from + "' to='romeo@montague.example'/>")
-				f.hearsEnd(fails(stream.InvalidFrom))
-				romeo.hearsNothing()
-			}, bare, subdomains)
-		})
+		play(t, name, func(_ *testing.T, s *scene) {
+			romeo := s.romeo()
+			s.network.account(s.srv, "chat.capulet.example")
+			f, _ := s.authorized()
+			f.send("<message id='m' from='" + from + "' to='romeo@montague.example'/>")
+			f.hearsEnd(fails(stream.InvalidFrom))
+			romeo.hearsNothing()
+		}, bare, subdomains)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -63,7 +64,13 @@ func onStage(t *testing.T, test func(t *testing.T, s *scene), change ...func(*se
 	})
 }
 
-// Ways to be trusted, for onStage.
+// play is onStage as a subtest.
+func play(t *testing.T, name string, test func(t *testing.T, s *scene), change ...func(*server.Config)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) { onStage(t, test, change...) })
+}
+
+// Ways to be trusted, for onStage and play.
 func plaintext(c *server.Config) {
 	c.TLS, c.Federation.Dialback, c.Federation.Plaintext = nil, true, true
 }
@@ -308,6 +315,18 @@ func (f *far) startTLS(config *tls.Config) (*tls.ConnectionState, error) {
 	return f.begin(config)
 }
 
+// upgrade answers the header of the server that calls with STARTTLS, and what else is
+// offered then, and makes the handshake with a certificate.
+func (f *far) upgrade(cert tls.Certificate, offered ...string) *tls.ConnectionState {
+	f.t.Helper()
+	f.answer("before-tls", append([]string{startTLS}, offered...)...)
+	state, err := f.answerTLS(host(cert))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return state
+}
+
 // answerTLS lets the server begin TLS, which has asked for it.
 func (f *far) answerTLS(config *tls.Config) (*tls.ConnectionState, error) {
 	f.t.Helper()
@@ -435,26 +454,78 @@ func (f *far) answer(id string, offered ...string) {
 	f.send(welcome(f.pair.Remote.String(), f.pair.Local.String(), id) + offering(offered...))
 }
 
-// letIn asks on f to be let in from a domain to another, and vouches for the key when
-// the server asks. Nothing is said that is not of dialback. It returns the connection
-// that was asked on.
-func (s *scene) letIn(f *far, id, from, to string) (authoritative *far) {
+// openOld opens a stream as servers did before RFC 3920, and returns its id.
+func (f *far) openOld() (id string) {
+	f.t.Helper()
+	f.send(seedHeader)
+	return f.hearsOne(f.oldAnswer())
+}
+
+// asked asks on f to be let in from a domain to another, and returns the connection on
+// which the server has asked whether the key is right. Nothing is said that is not of
+// dialback.
+func (s *scene) asked(f *far, id, from, to, key string) (authoritative *far) {
 	s.t.Helper()
-	f.send(result(from, to, "k3y"))
+	f.send(result(from, to, key))
 	authoritative = s.isCalled(to, from)
 	authoritative.answer("1251A342B", byKey)
-	authoritative.hears(verify(to, id, from, "k3y"))
+	authoritative.hears(verify(to, id, from, key))
+	return authoritative
+}
+
+// letIn is asked, with an answer that is yes.
+func (s *scene) letIn(f *far, id, from, to string) (authoritative *far) {
+	s.t.Helper()
+	authoritative = s.asked(f, id, from, to, "k3y")
 	authoritative.send(verifyIs(from, id, to, "valid"))
 	f.hears(resultIs(to, from, "valid"))
 	return authoritative
+}
+
+// called has romeo write m1 to there, and returns the connection that the server makes
+// for it.
+func (s *scene) called(romeo *account) *far {
+	s.t.Helper()
+	romeo.write("juliet@"+there, "m1")
+	return s.isCalled(here, there)
+}
+
+// asking is called, up to the key by which the server asks to be let in. Where it is
+// offered it asks for a stream that goes both ways.
+func (s *scene) asking(romeo *account, offered ...string) *far {
+	s.t.Helper()
+	f := s.called(romeo)
+	f.answer("y", offered...)
+	key := result(here, there, "{key}")
+	if slices.Contains(offered, bidi) {
+		key = askBidi + key
+	}
+	f.hears(key)
+	return f
+}
+
+// opened is asking, with an answer that is yes, up to m1.
+func (s *scene) opened(romeo *account, offered ...string) *far {
+	s.t.Helper()
+	f := s.asking(romeo, offered...)
+	f.send(resultIs(there, here, "valid"))
+	f.hears(relayed("romeo@"+here, "juliet@"+there, "m1"))
+	return f
+}
+
+// open returns a stream from there to here, on which these features are offered, and its
+// id.
+func (s *scene) open(offered ...string) (f *far, id string) {
+	s.t.Helper()
+	f = s.connect()
+	return f, f.open(there, here, offered...)
 }
 
 // authorized returns a stream from there to here on which stanzas may come, of a
 // scene that is bare.
 func (s *scene) authorized() (f *far, id string) {
 	s.t.Helper()
-	f = s.connect()
-	id = f.open(there, here, byKey, limits)
+	f, id = s.open(byKey, limits)
 	s.letIn(f, id, there, here)
 	return f, id
 }

@@ -165,71 +165,64 @@ func TestS2SAnswers(t *testing.T) {
 			"</stream:stream>"},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			onStage(t, func(t *testing.T, s *scene) {
-				romeo := s.romeo()
-				romeo.write("juliet@"+there, "m1")
-				f := s.isCalled(here, there)
-				f.hears(f.greeting())
-				f.send(tt.answer)
-				if tt.want == key {
-					f.hears(key)
-					return
-				}
-				f.hearsEnd(tt.want)
-				if st := romeo.next(); st.Err() == nil || st.ID != "m1" {
-					t.Errorf("got %s", st.AppendXML(nil, ""))
-				}
-			}, bare)
-		})
+		play(t, tt.name, func(t *testing.T, s *scene) {
+			romeo := s.romeo()
+			f := s.called(romeo)
+			f.hears(f.greeting())
+			f.send(tt.answer)
+			if tt.want == key {
+				f.hears(key)
+				return
+			}
+			f.hearsEnd(tt.want)
+			if st := romeo.next(); st.Err() == nil || st.ID != "m1" {
+				t.Errorf("got %s", st.AppendXML(nil, ""))
+			}
+		}, bare)
 	}
 }
 
 // The id of a stream is ours, another one each time, also where the stream is begun
 // anew.
 func TestS2SStreamID(t *testing.T) {
-	t.Run("CORE-4.3-5 CORE-5.2.1-3 ids do not come again", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			ids := make(map[string]bool)
-			for range 20 {
-				f := s.connect()
-				f.send(strings.Replace(hello(there, here), " from=", " id='chosen' from=", 1))
-				id := f.hearsOne(f.answered(here, there) + offering(startTLS, limits))
-				if _, err := f.startTLS(client(s.ca.issue(t, there))); err != nil {
-					t.Fatal(err)
-				}
-				id2 := f.open(there, here, bidi, external, limits)
-				f.sendf(authSelf, "=")
-				f.hears(success)
-				id3 := f.open(there, here, sm, limits)
-				for _, id := range []string{id, id2, id3} {
-					if ids[id] || id == "chosen" {
-						t.Fatalf("%s again", id)
-					}
-					ids[id] = true
-				}
-				f.hangUp()
-			}
-		})
-	})
-	t.Run("CORE-4.3-5 CORE-5.2-3 a key is for the stream as it is after TLS", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
+	play(t, "CORE-4.3-5 CORE-5.2.1-3 ids do not come again", func(t *testing.T, s *scene) {
+		ids := make(map[string]bool)
+		for range 20 {
 			f := s.connect()
-			before := f.open(there, here, startTLS, limits)
-			if _, err := f.startTLS(client()); err != nil {
+			f.send(strings.Replace(hello(there, here), " from=", " id='chosen' from=", 1))
+			id := f.hearsOne(f.answered(here, there) + offering(startTLS, limits))
+			if _, err := f.startTLS(client(s.ca.issue(t, there))); err != nil {
 				t.Fatal(err)
 			}
-			after := f.open(there, here, byKey, limits)
-			f.send(result(there, here, "k3y"))
-			a := s.isCalled(here, there)
-			a.answer("x", byKey, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
-			a.answerTLS(host(s.ca.issue(t, there)))
-			a.answer("y", byKey)
-			if id := a.hearsOne(verify(here, "{id}", there, "k3y")); id != after || id == before {
-				t.Errorf("asked for stream %s; it is %s, and was %s before TLS", id, after, before)
+			id2 := f.open(there, here, bidi, external, limits)
+			f.sendf(authSelf, "=")
+			f.hears(success)
+			id3 := f.open(there, here, sm, limits)
+			for _, id := range []string{id, id2, id3} {
+				if ids[id] || id == "chosen" {
+					t.Fatalf("%s again", id)
+				}
+				ids[id] = true
 			}
-		}, overTLS, oneWay)
+			f.hangUp()
+		}
 	})
+	play(t, "CORE-4.3-5 CORE-5.2-3 a key is for the stream as it is after TLS", func(t *testing.T, s *scene) {
+		f := s.connect()
+		before := f.open(there, here, startTLS, limits)
+		if _, err := f.startTLS(client()); err != nil {
+			t.Fatal(err)
+		}
+		after := f.open(there, here, byKey, limits)
+		f.send(result(there, here, "k3y"))
+		a := s.isCalled(here, there)
+		a.answer("x", byKey, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+		a.answerTLS(host(s.ca.issue(t, there)))
+		a.answer("y", byKey)
+		if id := a.hearsOne(verify(here, "{id}", there, "k3y")); id != after || id == before {
+			t.Errorf("asked for stream %s; it is %s, and was %s before TLS", id, after, before)
+		}
+	}, overTLS, oneWay)
 }
 
 // A stream stays with who has begun it.
@@ -248,32 +241,27 @@ func TestS2SRestart(t *testing.T) {
 			"from='montague.example' to='x.capulet.example'"},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			onStage(t, func(t *testing.T, s *scene) {
-				f, _ := s.secured(there, here, client(s.ca.issue(t, there)), bidi, external, limits)
-				f.sendf(authSelf, "=")
-				f.hears(success)
-				f.send(tt.header)
-				f.hearsEnd(f.header(" "+tt.answer+" id='{id}' version='1.0'") + fails(stream.InvalidFrom))
-			})
+		play(t, tt.name, func(t *testing.T, s *scene) {
+			f, _ := s.secured(there, here, client(s.ca.issue(t, there)), bidi, external, limits)
+			f.sendf(authSelf, "=")
+			f.hears(success)
+			f.send(tt.header)
+			f.hearsEnd(f.header(" "+tt.answer+" id='{id}' version='1.0'") + fails(stream.InvalidFrom))
 		})
 	}
-	t.Run("CORE-4.3-4 another from after TLS: only what the certificate is for counts", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			f := s.connect()
-			f.open(there, here, startTLS, limits)
-			if _, err := f.startTLS(client(s.ca.issue(t, mallory))); err != nil {
-				t.Fatal(err)
-			}
-			f.open(there, here, bidi, limits)
-			f.hangUp()
-			f = s.connect()
-			f.open(there, here, startTLS, limits)
-			if _, err := f.startTLS(client(s.ca.issue(t, mallory))); err != nil {
-				t.Fatal(err)
-			}
-			f.open(mallory, here, bidi, external, limits)
-		})
+	play(t, "CORE-4.3-4 another from after TLS: only what the certificate is for counts", func(t *testing.T, s *scene) {
+		f, _ := s.open(startTLS, limits)
+		if _, err := f.startTLS(client(s.ca.issue(t, mallory))); err != nil {
+			t.Fatal(err)
+		}
+		f.open(there, here, bidi, limits)
+		f.hangUp()
+		f = s.connect()
+		f.open(there, here, startTLS, limits)
+		if _, err := f.startTLS(client(s.ca.issue(t, mallory))); err != nil {
+			t.Fatal(err)
+		}
+		f.open(mallory, here, bidi, external, limits)
 	})
 }
 
@@ -284,24 +272,22 @@ func TestS2STLS(t *testing.T) {
 			t.Errorf("certificate for %v, want %s", got, want)
 		}
 	}
-	t.Run("CORE-2.5-2 direct TLS on the same port, by the first byte", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			f := s.connect()
-			config := client(s.ca.issue(t, there))
-			config.ServerName, config.NextProtos = hereChat, []string{"xmpp-server"}
-			state, err := f.begin(config)
-			if err != nil {
-				t.Fatal(err)
-			}
-			shown(t, state, hereChat)
-			if state.NegotiatedProtocol != "xmpp-server" {
-				t.Errorf("protocol %q", state.NegotiatedProtocol)
-			}
-			f.open(there, hereChat, bidi, external, limits)
-			f.sendf(authSelf, "=")
-			f.hears(success)
-			f.open(there, hereChat, sm, limits)
-		})
+	play(t, "CORE-2.5-2 direct TLS on the same port, by the first byte", func(t *testing.T, s *scene) {
+		f := s.connect()
+		config := client(s.ca.issue(t, there))
+		config.ServerName, config.NextProtos = hereChat, []string{"xmpp-server"}
+		state, err := f.begin(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown(t, state, hereChat)
+		if state.NegotiatedProtocol != "xmpp-server" {
+			t.Errorf("protocol %q", state.NegotiatedProtocol)
+		}
+		f.open(there, hereChat, bidi, external, limits)
+		f.sendf(authSelf, "=")
+		f.hears(success)
+		f.open(there, hereChat, sm, limits)
 	})
 	for _, tt := range []struct {
 		name  string
@@ -313,20 +299,18 @@ func TestS2STLS(t *testing.T) {
 		{"clients' protocol", []string{"xmpp-client"}, true},
 		{"of the web", []string{"h2", "http/1.1"}, true},
 	} {
-		t.Run("CORE-2.5-2 direct TLS, ALPN: "+tt.name, func(t *testing.T) {
-			onStage(t, func(t *testing.T, s *scene) {
-				f := s.connect()
-				config := client()
-				config.NextProtos = tt.alpn
-				state, err := f.begin(config)
-				if (err != nil) != tt.fails {
-					t.Fatalf("got %v", err)
-				}
-				if err == nil {
-					shown(t, state, here)
-					f.open(there, here, bidi, limits)
-				}
-			})
+		play(t, "CORE-2.5-2 direct TLS, ALPN: "+tt.name, func(t *testing.T, s *scene) {
+			f := s.connect()
+			config := client()
+			config.NextProtos = tt.alpn
+			state, err := f.begin(config)
+			if (err != nil) != tt.fails {
+				t.Fatalf("got %v", err)
+			}
+			if err == nil {
+				shown(t, state, here)
+				f.open(there, here, bidi, limits)
+			}
 		})
 	}
 	for _, tt := range []struct{ name, sni, to, want string }{
@@ -336,54 +320,47 @@ func TestS2STLS(t *testing.T) {
 		{"SNI in capitals", "CHAT.Montague.example", here, hereChat},
 		{"both the same", here, here, here},
 	} {
-		t.Run("CORE-2.5-2 the certificate of the virtual host: "+tt.name, func(t *testing.T) {
-			onStage(t, func(t *testing.T, s *scene) {
-				f := s.connect()
-				f.open(there, tt.to, startTLS, limits)
-				config := client()
-				config.ServerName = tt.sni
-				state, err := f.startTLS(config)
-				if err != nil {
-					t.Fatal(err)
-				}
-				shown(t, state, tt.want)
-			})
-		})
-	}
-	t.Run("CORE-2.5-2 the certificate of the virtual host that calls", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			room := s.network.account(s.srv, "room@"+hereChat)
-			room.write("juliet@"+there, "m1")
-			f := s.isCalled(hereChat, there)
-			f.answer("x", "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
-			state, err := f.answerTLS(host(s.ca.issue(t, there)))
+		play(t, "CORE-2.5-2 the certificate of the virtual host: "+tt.name, func(t *testing.T, s *scene) {
+			f := s.connect()
+			f.open(there, tt.to, startTLS, limits)
+			config := client()
+			config.ServerName = tt.sni
+			state, err := f.startTLS(config)
 			if err != nil {
 				t.Fatal(err)
 			}
-			shown(t, state, hereChat)
+			shown(t, state, tt.want)
 		})
+	}
+	play(t, "CORE-2.5-2 the certificate of the virtual host that calls", func(t *testing.T, s *scene) {
+		room := s.network.account(s.srv, "room@"+hereChat)
+		room.write("juliet@"+there, "m1")
+		f := s.isCalled(hereChat, there)
+		f.answer("x", "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+		state, err := f.answerTLS(host(s.ca.issue(t, there)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown(t, state, hereChat)
 	})
-	t.Run("CORE-2.5-2 what is sent between proceed and the handshake is not taken", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			romeo, f := s.romeo(), s.connect()
-			f.open(there, here, startTLS, limits)
-			// RFC 6120, section 5.3: whoever sits in the way may put something behind.
-			f.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>" + result(there, here, "k3y"))
-			got, _ := f.take()
-			if strings.Contains(got, "result") {
-				t.Errorf("heard %q", got)
-			}
-			s.isNotCalled()
-			romeo.hearsNothing()
-		}, overTLS)
-	})
+	play(t, "CORE-2.5-2 what is sent between proceed and the handshake is not taken", func(t *testing.T, s *scene) {
+		romeo, f := s.romeo(), s.connect()
+		f.open(there, here, startTLS, limits)
+		// RFC 6120, section 5.3: whoever sits in the way may put something behind.
+		f.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>" + result(there, here, "k3y"))
+		got, _ := f.take()
+		if strings.Contains(got, "result") {
+			t.Errorf("heard %q", got)
+		}
+		s.isNotCalled()
+		romeo.hearsNothing()
+	}, overTLS)
 	t.Run("CORE-2.5-2 nothing but TLS where it is required", func(t *testing.T) {
 		for _, packet := range []string{result(there, here, "k3y"), verify(there, "x", here, "k3y"),
 			"<bidi xmlns='urn:xmpp:bidi'/>",
 			fmt.Sprintf(authSelf, "=")} {
 			onStage(t, func(t *testing.T, s *scene) {
-				f := s.connect()
-				f.open(there, here, startTLS, limits)
+				f, _ := s.open(startTLS, limits)
 				f.send(packet)
 				got, _ := f.take()
 				if !strings.Contains(got, "</stream:stream>") && !strings.HasPrefix(got,

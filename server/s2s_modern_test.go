@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -33,20 +34,18 @@ func TestDialbackOriginating(t *testing.T) {
 		a.hears(verifyIs(here, id, there, "valid"))
 		return f
 	}
-	t.Run("CORE-2.5-2 CORE-5.2-1 CORE-5.2-3 CORE-5.2.1-3 CORE-5.2.1-4 CORE-5.2.1-10 CORE-6.2.2-4 R3920-8.1-1 "+
-		"XEP-0220 examples 5, 6, 13, 15", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			romeo := s.romeo()
-			romeo.write("juliet@"+there, "m1")
-			f := begin(s)
-			f.send("<db:result from='capulet.example' to='montague.example' type='valid'/>")
-			f.hears(relayed("romeo@"+here, "juliet@"+there, "m1"))
-			// This was for one direction.
-			f.send(message("juliet@"+there, "romeo@"+here, "m2"))
-			romeo.hearsNothing()
-			f.hearsEnd(fails(stream.UnsupportedStanzaType))
-		}, overTLS, oneWay)
-	})
+	play(t, "CORE-2.5-2 CORE-5.2-1 CORE-5.2-3 CORE-5.2.1-3 CORE-5.2.1-4 CORE-5.2.1-10 CORE-6.2.2-4 R3920-8.1-1 "+
+		"XEP-0220 examples 5, 6, 13, 15", func(t *testing.T, s *scene) {
+		romeo := s.romeo()
+		romeo.write("juliet@"+there, "m1")
+		f := begin(s)
+		f.send("<db:result from='capulet.example' to='montague.example' type='valid'/>")
+		f.hears(relayed("romeo@"+here, "juliet@"+there, "m1"))
+		// This was for one direction.
+		f.send(message("juliet@"+there, "romeo@"+here, "m2"))
+		romeo.hearsNothing()
+		f.hearsEnd(fails(stream.UnsupportedStanzaType))
+	}, overTLS, oneWay)
 	for _, tt := range []struct {
 		name, answer string
 		told         stanza.Condition
@@ -61,20 +60,18 @@ func TestDialbackOriginating(t *testing.T) {
 			"remote-server-not-found"),
 			stanza.RemoteServerTimeout, false},
 	} {
-		t.Run("CORE-5.2.1-10 "+tt.name, func(t *testing.T) {
-			onStage(t, func(t *testing.T, s *scene) {
-				romeo := s.romeo()
-				romeo.write("juliet@"+there, "m1")
-				f := begin(s)
-				f.send(strings.Replace(tt.answer, "{text}", "", 1))
-				romeo.isTold(tt.told, "m1")
-				if tt.ends {
-					f.hearsEnd("</stream:stream>")
-					return
-				}
-				f.hears("")
-			}, overTLS, oneWay)
-		})
+		play(t, "CORE-5.2.1-10 "+tt.name, func(t *testing.T, s *scene) {
+			romeo := s.romeo()
+			romeo.write("juliet@"+there, "m1")
+			f := begin(s)
+			f.send(strings.Replace(tt.answer, "{text}", "", 1))
+			romeo.isTold(tt.told, "m1")
+			if tt.ends {
+				f.hearsEnd("</stream:stream>")
+				return
+			}
+			f.hears("")
+		}, overTLS, oneWay)
 	}
 }
 
@@ -85,10 +82,7 @@ func TestDialbackReceiving(t *testing.T) {
 		f, id = s.secured(there, here, client(), byKey, limits)
 		f.sendf("<db:result from='capulet.example' to='montague.example'>%s</db:result>", key)
 		a = s.isCalled(here, there)
-		a.answer("x", "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", byKey)
-		if _, err := a.answerTLS(host(s.ca.issue(s.t, there))); err != nil {
-			s.t.Fatal(err)
-		}
+		a.upgrade(s.ca.issue(s.t, there), byKey)
 		a.answer("y", byKey)
 		a.hears(verify(here, id, there, key))
 		return f, a, id
@@ -113,35 +107,29 @@ func TestDialbackReceiving(t *testing.T) {
 			resultIs(here, there, "valid"), false},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			onStage(t, func(t *testing.T, s *scene) {
-				f, a, id := begin(s)
-				a.sendf(tt.answer, id)
-				if tt.ends {
-					f.hearsEnd(tt.want)
-					return
-				}
-				f.hears(tt.want)
-				a.hears("")
-			}, overTLS, oneWay)
-		})
+		play(t, tt.name, func(t *testing.T, s *scene) {
+			f, a, id := begin(s)
+			a.sendf(tt.answer, id)
+			if tt.ends {
+				f.hearsEnd(tt.want)
+				return
+			}
+			f.hears(tt.want)
+			a.hears("")
+		}, overTLS, oneWay)
 	}
-	t.Run("CORE-5.2.1-10 R3920-8.3-2 the authoritative server does not answer", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			f, _, _ := begin(s)
-			pass(server.DefaultDialbackTimeout - time.Second)
-			f.hears("")
-			pass(time.Second)
-			f.hears(resultError(here, there, "wait", "remote-server-timeout"))
-		}, overTLS, oneWay)
-	})
-	t.Run("CORE-5.2.1-10 R3920-8.3-2 the authoritative server hangs up", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			f, a, _ := begin(s)
-			a.hangUp()
-			f.hears(resultError(here, there, "wait", "remote-server-timeout"))
-		}, overTLS, oneWay)
-	})
+	play(t, "CORE-5.2.1-10 R3920-8.3-2 the authoritative server does not answer", func(t *testing.T, s *scene) {
+		f, _, _ := begin(s)
+		pass(server.DefaultDialbackTimeout - time.Second)
+		f.hears("")
+		pass(time.Second)
+		f.hears(resultError(here, there, "wait", "remote-server-timeout"))
+	}, overTLS, oneWay)
+	play(t, "CORE-5.2.1-10 R3920-8.3-2 the authoritative server hangs up", func(t *testing.T, s *scene) {
+		f, a, _ := begin(s)
+		a.hangUp()
+		f.hears(resultError(here, there, "wait", "remote-server-timeout"))
+	}, overTLS, oneWay)
 }
 
 const (
@@ -173,51 +161,45 @@ func TestExternalReceiving(t *testing.T) {
 		{"to be asked for it", "", "<challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>"},
 	}
 	for _, tt := range tests {
-		t.Run("CORE-5-1 XEP-0178 section 3 "+tt.name, func(t *testing.T) {
-			onStage(t, func(t *testing.T, s *scene) {
-				romeo := s.romeo()
-				f, _ := s.secured(there, here, client(s.ca.issue(t, there)), bidi, external, limits)
-				f.sendf(authSelf, tt.authzid)
-				f.hears(tt.want)
-				if strings.HasPrefix(tt.want, "<challenge") {
-					f.send("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>=</response>")
-					f.hears(success)
-				}
-				if strings.HasPrefix(tt.want, "<failure") {
-					f.sendf(authSelf, "=") // it may try again
-					f.hears(success)
-				}
-				f.open(there, here, sm, limits)
-				f.send(message("juliet@"+there, "romeo@"+here, "m1"))
-				romeo.hears("m1")
-				f.hears("")
-				s.isNotCalled()
-			})
-		})
-	}
-	t.Run("CORE-5-1 XEP-0178 section 3 step 11: failure, and on with dialback", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
+		play(t, "CORE-5-1 XEP-0178 section 3 "+tt.name, func(t *testing.T, s *scene) {
 			romeo := s.romeo()
-			f, _ := s.secured(there, here, client(s.ca.issue(t, there)), external, byKey, limits)
-			f.sendf(authSelf, base64.StdEncoding.EncodeToString([]byte(mallory)))
-			f.hears(saslFails("invalid-authzid"))
-			f.send(result(there, here, "k3y"))
-			f.hears(resultIs(here, there, "valid")) // by the certificate: nobody is asked
-			s.isNotCalled()
+			f, _ := s.secured(there, here, client(s.ca.issue(t, there)), bidi, external, limits)
+			f.sendf(authSelf, tt.authzid)
+			f.hears(tt.want)
+			if strings.HasPrefix(tt.want, "<challenge") {
+				f.send("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>=</response>")
+				f.hears(success)
+			}
+			if strings.HasPrefix(tt.want, "<failure") {
+				f.sendf(authSelf, "=") // it may try again
+				f.hears(success)
+			}
+			f.open(there, here, sm, limits)
 			f.send(message("juliet@"+there, "romeo@"+here, "m1"))
 			romeo.hears("m1")
-		}, withDialback, oneWay)
-	})
-	t.Run("CORE-5-1 XEP-0178 section 3 too many failures", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			f, _ := s.secured(there, here, client(s.ca.issue(t, there)), bidi, external, limits)
-			for range 4 {
-				f.sendf(authSelf, "bWFsbG9yeS5leGFtcGxl")
-				f.hears(saslFails("invalid-authzid"))
-			}
-			f.sendf(authSelf, "bWFsbG9yeS5leGFtcGxl")
-			f.hearsEnd(saslFails("invalid-authzid") + fails(stream.PolicyViolation))
+			f.hears("")
+			s.isNotCalled()
 		})
+	}
+	play(t, "CORE-5-1 XEP-0178 section 3 step 11: failure, and on with dialback", func(t *testing.T, s *scene) {
+		romeo := s.romeo()
+		f, _ := s.secured(there, here, client(s.ca.issue(t, there)), external, byKey, limits)
+		f.sendf(authSelf, base64.StdEncoding.EncodeToString([]byte(mallory)))
+		f.hears(saslFails("invalid-authzid"))
+		f.send(result(there, here, "k3y"))
+		f.hears(resultIs(here, there, "valid")) // by the certificate: nobody is asked
+		s.isNotCalled()
+		f.send(message("juliet@"+there, "romeo@"+here, "m1"))
+		romeo.hears("m1")
+	}, withDialback, oneWay)
+	play(t, "CORE-5-1 XEP-0178 section 3 too many failures", func(t *testing.T, s *scene) {
+		f, _ := s.secured(there, here, client(s.ca.issue(t, there)), bidi, external, limits)
+		for range 4 {
+			f.sendf(authSelf, "bWFsbG9yeS5leGFtcGxl")
+			f.hears(saslFails("invalid-authzid"))
+		}
+		f.sendf(authSelf, "bWFsbG9yeS5leGFtcGxl")
+		f.hearsEnd(saslFails("invalid-authzid") + fails(stream.PolicyViolation))
 	})
 }
 
@@ -226,56 +208,46 @@ func TestExternalOriginating(t *testing.T) {
 	self := base64.StdEncoding.EncodeToString([]byte(here))
 	begin := func(s *scene, offered ...string) *far {
 		f := s.isCalled(here, there)
-		f.answer("s2s_234", "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>")
-		if _, err := f.answerTLS(host(s.ca.issue(s.t, there))); err != nil {
-			s.t.Fatal(err)
-		}
+		f.upgrade(s.ca.issue(s.t, there))
 		f.answer("s2s_345", offered...)
 		return f
 	}
-	t.Run("CORE-5-1 CORE-6.2.2-4 XEP-0178 section 3", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			romeo := s.romeo()
-			romeo.write("juliet@"+there, "m1")
-			f := begin(s, external)
-			f.hears(strings.Replace(authSelf, "%s", self, 1))
-			f.send(success)
-			f.answer("s2s_456")
-			f.hears(relayed("romeo@"+here, "juliet@"+there, "m1"))
-		})
+	// Up to where ours says who it is.
+	tries := func(s *scene, romeo *account, offered ...string) *far {
+		romeo.write("juliet@"+there, "m1")
+		f := begin(s, offered...)
+		f.hears(fmt.Sprintf(authSelf, self))
+		return f
+	}
+	play(t, "CORE-5-1 CORE-6.2.2-4 XEP-0178 section 3", func(t *testing.T, s *scene) {
+		romeo := s.romeo()
+		f := tries(s, romeo, external)
+		f.send(success)
+		f.answer("s2s_456")
+		f.hears(relayed("romeo@"+here, "juliet@"+there, "m1"))
 	})
 	const failure = "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><not-authorized/></failure>"
-	t.Run("CORE-5-1 XEP-0178 section 3 step 11: failure, and no dialback", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			romeo := s.romeo()
-			romeo.write("juliet@"+there, "m1")
-			f := begin(s, external)
-			f.hears(strings.Replace(authSelf, "%s", self, 1))
-			f.send(failure)
-			f.hearsEnd("</stream:stream>")
-			romeo.isTold(stanza.RemoteServerTimeout, "m1")
-			s.isNotCalled()
-		})
+	play(t, "CORE-5-1 XEP-0178 section 3 step 11: failure, and no dialback", func(t *testing.T, s *scene) {
+		romeo := s.romeo()
+		f := tries(s, romeo, external)
+		f.send(failure)
+		f.hearsEnd("</stream:stream>")
+		romeo.isTold(stanza.RemoteServerTimeout, "m1")
+		s.isNotCalled()
 	})
-	t.Run("CORE-5-1 XEP-0178 section 3 step 11: failure, and on with dialback", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
+	play(t, "CORE-5-1 XEP-0178 section 3 step 11: failure, and on with dialback", func(t *testing.T, s *scene) {
+		romeo := s.romeo()
+		f := tries(s, romeo, external, byKey)
+		f.send(failure)
+		f.hears(result(here, there, "{key}"))
+		f.send(resultIs(there, here, "valid"))
+		f.hears(relayed("romeo@"+here, "juliet@"+there, "m1"))
+		s.isNotCalled()
+	}, withDialback)
+	play(t, "CORE-5-1 XEP-0178 section 3 step 11: failure and the end, and again with dialback",
+		func(t *testing.T, s *scene) {
 			romeo := s.romeo()
-			romeo.write("juliet@"+there, "m1")
-			f := begin(s, external, byKey)
-			f.hears(strings.Replace(authSelf, "%s", self, 1))
-			f.send(failure)
-			f.hears(result(here, there, "{key}"))
-			f.send(resultIs(there, here, "valid"))
-			f.hears(relayed("romeo@"+here, "juliet@"+there, "m1"))
-			s.isNotCalled()
-		}, withDialback)
-	})
-	t.Run("CORE-5-1 XEP-0178 section 3 step 11: failure and the end, and again with dialback", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			romeo := s.romeo()
-			romeo.write("juliet@"+there, "m1")
-			f := begin(s, external, byKey)
-			f.hears(strings.Replace(authSelf, "%s", self, 1))
+			f := tries(s, romeo, external, byKey)
 			f.send(failure + "</stream:stream>")
 			f.hangUp()
 			f = begin(s, external, byKey)
@@ -284,112 +256,89 @@ func TestExternalOriginating(t *testing.T) {
 			f.hears(relayed("romeo@"+here, "juliet@"+there, "m1"))
 			s.isNotCalled()
 		}, withDialback)
-	})
 }
 
 // XEP-0288.
 func TestBidi(t *testing.T) {
 	const ping = "<iq from='juliet@capulet.example/balcony' to='romeo@montague.example' type='get' " +
 		"id='8dfc70af'><ping xmlns='urn:xmpp:ping'/></iq>"
-	t.Run("CORE-5-1 R3920-8.1-1 XEP-0288 example 3: EXTERNAL", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			romeo := s.romeo()
-			f, _ := s.secured(there, here, client(s.ca.issue(t, there)), bidi, external, limits)
-			f.send("<bidi xmlns='urn:xmpp:bidi'/><auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' " +
-				"mechanism='EXTERNAL'>\n  Y2FwdWxldC5leGFtcGxl\n</auth>")
-			f.hears(success)
-			f.open(there, here, sm, limits)
-			f.send(ping)
-			if st := romeo.next(); st.ID != "8dfc70af" {
-				t.Errorf("got %s", st.AppendXML(nil, ""))
-			}
-			romeo.write("juliet@"+there, "m1")
-			f.hears(relayed("romeo@"+here, "juliet@"+there, "m1"))
-			s.isNotCalled()
-		})
+	play(t, "CORE-5-1 R3920-8.1-1 XEP-0288 example 3: EXTERNAL", func(t *testing.T, s *scene) {
+		romeo := s.romeo()
+		f, _ := s.secured(there, here, client(s.ca.issue(t, there)), bidi, external, limits)
+		f.send("<bidi xmlns='urn:xmpp:bidi'/><auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' " +
+			"mechanism='EXTERNAL'>\n  Y2FwdWxldC5leGFtcGxl\n</auth>")
+		f.hears(success)
+		f.open(there, here, sm, limits)
+		f.send(ping)
+		if st := romeo.next(); st.ID != "8dfc70af" {
+			t.Errorf("got %s", st.AppendXML(nil, ""))
+		}
+		romeo.write("juliet@"+there, "m1")
+		f.hears(relayed("romeo@"+here, "juliet@"+there, "m1"))
+		s.isNotCalled()
 	})
-	t.Run("R3920-8.1-1 XEP-0288 example 4: dialback", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			romeo, f := s.romeo(), s.connect()
-			id := f.open(there, here, bidi, byKey, limits)
-			f.send("<bidi xmlns='urn:xmpp:bidi'/>" + result(there, here, "e3f5cf21f12749ef2cf59269bc0118f35bc46b26"))
-			a := s.isCalled(here, there)
-			romeo.write("juliet@"+there, "m1") // "MUST NOT send stanzas to the peer before [...]"
-			f.hears("")
-			a.answer("y", byKey)
-			a.hears(verify(here, id, there, "e3f5cf21f12749ef2cf59269bc0118f35bc46b26") + result(here, there, "{key}"))
-			a.send(verifyIs(there, id, here, "valid"))
-			f.hears(resultIs(here, there, "valid") + relayed("romeo@"+here, "juliet@"+there, "m1"))
-			f.send(ping)
-			if st := romeo.next(); st.ID != "8dfc70af" {
-				t.Errorf("got %s", st.AppendXML(nil, ""))
-			}
+	play(t, "R3920-8.1-1 XEP-0288 example 4: dialback", func(t *testing.T, s *scene) {
+		romeo, f := s.romeo(), s.connect()
+		id := f.open(there, here, bidi, byKey, limits)
+		f.send("<bidi xmlns='urn:xmpp:bidi'/>" + result(there, here, "e3f5cf21f12749ef2cf59269bc0118f35bc46b26"))
+		a := s.isCalled(here, there)
+		romeo.write("juliet@"+there, "m1") // "MUST NOT send stanzas to the peer before [...]"
+		f.hears("")
+		a.answer("y", byKey)
+		a.hears(verify(here, id, there, "e3f5cf21f12749ef2cf59269bc0118f35bc46b26") + result(here, there, "{key}"))
+		a.send(verifyIs(there, id, here, "valid"))
+		f.hears(resultIs(here, there, "valid") + relayed("romeo@"+here, "juliet@"+there, "m1"))
+		f.send(ping)
+		if st := romeo.next(); st.ID != "8dfc70af" {
+			t.Errorf("got %s", st.AppendXML(nil, ""))
+		}
+	}, plaintext)
+	play(t, "R3920-8.1-1 XEP-0288 example 2: ours asks, EXTERNAL", func(t *testing.T, s *scene) {
+		romeo := s.romeo()
+		f := s.called(romeo)
+		f.upgrade(s.ca.issue(t, there), bidi)
+		f.answer("y", external, bidi)
+		f.hears(askBidi + strings.Replace(authSelf, "%s", base64.StdEncoding.EncodeToString([]byte(here)), 1))
+		f.send(success)
+		f.answer("z")
+		f.hears(relayed("romeo@"+here, "juliet@"+there, "m1"))
+		f.send(ping)
+		if st := romeo.next(); st.ID != "8dfc70af" {
+			t.Errorf("got %s", st.AppendXML(nil, ""))
+		}
+	})
+	play(t, "R3920-8.1-1 XEP-0288 example 5: ours asks, dialback, and the other side asks for a domain more",
+		func(t *testing.T, s *scene) {
+			romeo := s.romeo()
+			f := s.opened(romeo, bidi, byKey)
+			f.send(message("juliet@"+there, "romeo@"+here, "m2"))
+			romeo.hears("m2")
+			f.send(result("conference."+there, here, "1bac3ef56fed987cfe098c9785c654a5476ed765"))
+			a := s.isCalled(here, "conference."+there)
+			a.answer("z", byKey)
+			a.hears(verify(here, "y", "conference."+there, "1bac3ef56fed987cfe098c9785c654a5476ed765"))
+			a.send(verifyIs("conference."+there, "y", here, "valid"))
+			f.hears(resultIs(here, "conference."+there, "valid"))
+			f.send(message("room@conference."+there, "romeo@"+here, "m3"))
+			romeo.hears("m3")
 		}, plaintext)
-	})
-	t.Run("R3920-8.1-1 XEP-0288 example 2: ours asks, EXTERNAL", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			romeo := s.romeo()
-			romeo.write("juliet@"+there, "m1")
-			f := s.isCalled(here, there)
-			f.answer("x", "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", bidi)
-			if _, err := f.answerTLS(host(s.ca.issue(t, there))); err != nil {
-				t.Fatal(err)
-			}
-			f.answer("y", external, bidi)
-			f.hears(askBidi + strings.Replace(authSelf, "%s", base64.StdEncoding.EncodeToString([]byte(here)), 1))
-			f.send(success)
-			f.answer("z")
-			f.hears(relayed("romeo@"+here, "juliet@"+there, "m1"))
-			f.send(ping)
-			if st := romeo.next(); st.ID != "8dfc70af" {
-				t.Errorf("got %s", st.AppendXML(nil, ""))
-			}
-		})
-	})
-	t.Run("R3920-8.1-1 XEP-0288 example 5: ours asks, dialback, and the other side asks for a domain more",
-		func(t *testing.T) {
-			onStage(t, func(t *testing.T, s *scene) {
-				romeo := s.romeo()
-				romeo.write("juliet@"+there, "m1")
-				f := s.isCalled(here, there)
-				f.answer("y", bidi, byKey)
-				f.hears(askBidi + result(here, there, "{key}"))
-				f.send(resultIs(there, here, "valid"))
-				f.hears(relayed("romeo@"+here, "juliet@"+there, "m1"))
-				f.send(message("juliet@"+there, "romeo@"+here, "m2"))
-				romeo.hears("m2")
-				f.send(result("conference."+there, here, "1bac3ef56fed987cfe098c9785c654a5476ed765"))
-				a := s.isCalled(here, "conference."+there)
-				a.answer("z", byKey)
-				a.hears(verify(here, "y", "conference."+there, "1bac3ef56fed987cfe098c9785c654a5476ed765"))
-				a.send(verifyIs("conference."+there, "y", here, "valid"))
-				f.hears(resultIs(here, "conference."+there, "valid"))
-				f.send(message("room@conference."+there, "romeo@"+here, "m3"))
-				romeo.hears("m3")
-			}, plaintext)
-		})
 }
 
 // What XEP-0288 does not allow.
 func TestNoBidi(t *testing.T) {
-	t.Run("R3920-8.1-1 turned off", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			f := s.connect()
-			f.open(there, here, byKey, limits)
-			f.send("<bidi xmlns='urn:xmpp:bidi'/>")
-			f.hearsEnd(fails(stream.UnsupportedStanzaType))
-		}, bare)
-	})
-	t.Run("R3920-8.1-1 not asked for", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			romeo, f := s.romeo(), s.connect()
-			id := f.open(there, here, bidi, byKey, limits)
-			a := s.letIn(f, id, there, here)
-			romeo.write("juliet@"+there, "m1")
-			f.hears("") // it takes the stream that goes there
-			a.hears(result(here, there, "{key}"))
-		}, plaintext)
-	})
+	play(t, "R3920-8.1-1 turned off", func(t *testing.T, s *scene) {
+		f, _ := s.open(byKey, limits)
+		f.send("<bidi xmlns='urn:xmpp:bidi'/>")
+		f.hearsEnd(fails(stream.UnsupportedStanzaType))
+	}, bare)
+	play(t, "R3920-8.1-1 not asked for", func(t *testing.T, s *scene) {
+		romeo, f := s.romeo(), s.connect()
+		id := f.open(there, here, bidi, byKey, limits)
+		a := s.letIn(f, id, there, here)
+		romeo.write("juliet@"+there, "m1")
+		f.hears("") // it takes the stream that goes there
+		a.hears(result(here, there, "{key}"))
+	}, plaintext)
 	t.Run("R3920-8.1-1 ours does not ask where it is not offered, nor where it is turned off", func(t *testing.T) {
 		for _, offered := range [][]string{{byKey}, {bidi, byKey}} {
 			way := plaintext
@@ -398,28 +347,22 @@ func TestNoBidi(t *testing.T) {
 			}
 			onStage(t, func(t *testing.T, s *scene) {
 				romeo := s.romeo()
-				romeo.write("juliet@"+there, "m1")
-				f := s.isCalled(here, there)
+				f := s.called(romeo)
 				f.answer("y", offered...)
 				f.hears(result(here, there, "{key}"))
 			}, way)
 		}
 	})
-	t.Run("R3920-8.1-1 XEP-0288 section 2.2 nobody asks for more who does not let us in", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			romeo := s.romeo()
-			romeo.write("juliet@"+there, "m1")
-			f := s.isCalled(here, there)
-			f.answer("y", bidi, byKey)
-			f.hears(askBidi + result(here, there, "{key}"))
-			f.send(result(there, here, "k") + result("x."+there, here, "k"))
-			f.hears("")
-			s.isNotCalled()
-		}, plaintext)
-	})
+	play(t, "R3920-8.1-1 XEP-0288 section 2.2 nobody asks for more who does not let us in", func(t *testing.T, s *scene) {
+		romeo := s.romeo()
+		f := s.asking(romeo, bidi, byKey)
+		f.send(result(there, here, "k") + result("x."+there, here, "k"))
+		f.hears("")
+		s.isNotCalled()
+	}, plaintext)
 	t.Run("R3920-8.1-1 XEP-0288 section 2.2 a key is not verified on the stream that it came on", func(t *testing.T) {
 		onStage(t, func(t *testing.T, s *scene) {
-			f := s.both(s.romeo())
+			f := s.opened(s.romeo(), bidi, byKey)
 			f.send(result(there, hereChat, "k"))
 			s.isCalled(hereChat, there)
 			f.hears("")
@@ -427,8 +370,7 @@ func TestNoBidi(t *testing.T) {
 			f.hears(resultIs(here, there, "valid"))
 		}, plaintext)
 		onStage(t, func(t *testing.T, s *scene) {
-			f := s.connect()
-			f.open(there, here, bidi, byKey, limits)
+			f, _ := s.open(bidi, byKey, limits)
 			f.send("<bidi xmlns='urn:xmpp:bidi'/>" + result(there, here, "k"))
 			s.isCalled(here, there)
 			f.hears("")
@@ -450,36 +392,27 @@ func TestStreamLimits(t *testing.T) {
 		}
 	}
 	big := strings.Repeat("x", 10000)
-	t.Run("XEP-0478 example 1: what the server that is called takes", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			romeo := s.romeo()
-			romeo.write("juliet@"+there, "m1")
-			f := s.isCalled(here, there)
-			f.answer("y", byKey, small)
-			f.hears(result(here, there, "{key}"))
-			f.send(resultIs(there, here, "valid"))
-			f.hears(relayed("romeo@"+here, "juliet@"+there, "m1"))
-			romeo.write("juliet@"+there, big)
-			told(romeo)
-			f.hears("")
-			romeo.write("juliet@"+there, "m2")
-			f.hears(relayed("romeo@"+here, "juliet@"+there, "m2"))
-		}, bare)
-	})
-	t.Run("XEP-0478 example 2: what the server that calls takes", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			romeo := s.romeo()
-			f, _ := s.secured(there, here, client(s.ca.issue(t, there)), bidi, external, limits)
-			f.send("<bidi xmlns='urn:xmpp:bidi'>" + small + "</bidi>")
-			f.sendf(authSelf, "=")
-			f.hears(success)
-			f.open(there, here, sm, limits)
-			romeo.write("juliet@"+there, big)
-			told(romeo)
-			f.hears("")
-			romeo.write("juliet@"+there, "m2")
-			f.hears(relayed("romeo@"+here, "juliet@"+there, "m2"))
-		})
+	play(t, "XEP-0478 example 1: what the server that is called takes", func(t *testing.T, s *scene) {
+		romeo := s.romeo()
+		f := s.opened(romeo, byKey, small)
+		romeo.write("juliet@"+there, big)
+		told(romeo)
+		f.hears("")
+		romeo.write("juliet@"+there, "m2")
+		f.hears(relayed("romeo@"+here, "juliet@"+there, "m2"))
+	}, bare)
+	play(t, "XEP-0478 example 2: what the server that calls takes", func(t *testing.T, s *scene) {
+		romeo := s.romeo()
+		f, _ := s.secured(there, here, client(s.ca.issue(t, there)), bidi, external, limits)
+		f.send("<bidi xmlns='urn:xmpp:bidi'>" + small + "</bidi>")
+		f.sendf(authSelf, "=")
+		f.hears(success)
+		f.open(there, here, sm, limits)
+		romeo.write("juliet@"+there, big)
+		told(romeo)
+		f.hears("")
+		romeo.write("juliet@"+there, "m2")
+		f.hears(relayed("romeo@"+here, "juliet@"+there, "m2"))
 	})
 	for name, odd := range map[string]string{
 		"nothing inside":    "<limits xmlns='urn:xmpp:stream-limits:0'/>",
@@ -490,18 +423,11 @@ func TestStreamLimits(t *testing.T) {
 		"another namespace":    "<limits xmlns='urn:xmpp:stream-limits:1'><max-bytes>1</max-bytes></limits>",
 		"a child of elsewhere": "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes xmlns='x'>1</max-bytes></limits>",
 	} {
-		t.Run("XEP-0478 no limit: "+name, func(t *testing.T) {
-			onStage(t, func(t *testing.T, s *scene) {
-				romeo := s.romeo()
-				romeo.write("juliet@"+there, "m1")
-				f := s.isCalled(here, there)
-				f.answer("y", byKey, odd)
-				f.hears(result(here, there, "{key}"))
-				f.send(resultIs(there, here, "valid"))
-				f.hears(relayed("romeo@"+here, "juliet@"+there, "m1"))
-				romeo.write("juliet@"+there, big)
-				f.hears(relayed("romeo@"+here, "juliet@"+there, big))
-			}, bare)
-		})
+		play(t, "XEP-0478 no limit: "+name, func(t *testing.T, s *scene) {
+			romeo := s.romeo()
+			f := s.opened(romeo, byKey, odd)
+			romeo.write("juliet@"+there, big)
+			f.hears(relayed("romeo@"+here, "juliet@"+there, big))
+		}, bare)
 	}
 }

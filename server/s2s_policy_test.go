@@ -62,8 +62,7 @@ func TestS2SLists(t *testing.T) {
 					f.hearsEnd("{any}" + fails(stream.PolicyViolation))
 				}
 				f = s.connect() // who has none, and no addresses
-				f.send(seedHeader)
-				f.hears(f.oldAnswer())
+				f.openOld()
 				f.send(result(tt.domain, here, "k"))
 				if tt.allowed {
 					f.hears("")
@@ -101,6 +100,18 @@ func TestS2SConfig(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
+	for name, f := range map[string]server.Federation{
+		"ConnectTimeout":  {ConnectTimeout: -1},
+		"DialbackTimeout": {DialbackTimeout: -1},
+		"CheckInterval":   {CheckInterval: -1},
+		"RetryDelay":      {RetryDelay: -1},
+		"MaxRetryDelay":   {MaxRetryDelay: -1},
+	} {
+		_, err := server.New(server.Config{Domains: []string{here}, TLS: &tls.Config{}, Federation: &f})
+		if err == nil {
+			t.Errorf("%s is negative: no error", name)
+		}
+	}
 	if _, err := server.New(server.Config{Domains: []string{here}, Federation: new(server.Federation)}); err == nil {
 		t.Error("without TLS: no error")
 	}
@@ -123,45 +134,41 @@ func TestS2SPolicyHook(t *testing.T) {
 			}
 		}
 	}
-	t.Run("CORE-10.2-1 refused without a reason", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			romeo, f := s.romeo(), s.connect()
-			f.send(hello(mallory, here))
-			got, _ := f.take()
-			if _, ok := match("{any}"+fails(stream.PolicyViolation), got); !ok || strings.Contains(got,
-				secret.Error()) {
-				t.Errorf("heard %q", got)
-			}
-			f = s.connect()
-			f.open(there, here, byKey, limits)
-			f.send(result(mallory, here, "k"))
-			got, _ = f.take()
-			if _, ok := match(resultError(here, mallory, "modify", "policy-violation"),
-				got); !ok || strings.Contains(got, secret.Error()) {
-				t.Errorf("heard %q", got)
-			}
-			romeo.write("eve@"+mallory, "m1")
-			st := romeo.next()
-			if xml := string(st.AppendXML(nil, "")); st.Err() == nil || strings.Contains(xml, secret.Error()) {
-				t.Errorf("romeo got %s", xml)
-			}
-			s.isNotCalled()
-		}, bare, refuse(secret))
-	})
-	t.Run("CORE-10.2-1 refused with a reason", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			romeo, f := s.romeo(), s.connect()
-			f.send(hello(mallory, here))
-			got, _ := f.take()
-			if !strings.Contains(got, "we do not speak") {
-				t.Errorf("heard %q", got)
-			}
-			romeo.write("eve@"+mallory, "m1")
-			romeo.isTold(stanza.Forbidden, "m1")
-			romeo.write("eve@"+there, "m2")
-			s.isCalled(here, there)
-		}, bare, refuse(stanza.NewError(stanza.Forbidden, "we do not speak")))
-	})
+	play(t, "CORE-10.2-1 refused without a reason", func(t *testing.T, s *scene) {
+		romeo, f := s.romeo(), s.connect()
+		f.send(hello(mallory, here))
+		got, _ := f.take()
+		if _, ok := match("{any}"+fails(stream.PolicyViolation), got); !ok || strings.Contains(got,
+			secret.Error()) {
+			t.Errorf("heard %q", got)
+		}
+		f = s.connect()
+		f.open(there, here, byKey, limits)
+		f.send(result(mallory, here, "k"))
+		got, _ = f.take()
+		if _, ok := match(resultError(here, mallory, "modify", "policy-violation"),
+			got); !ok || strings.Contains(got, secret.Error()) {
+			t.Errorf("heard %q", got)
+		}
+		romeo.write("eve@"+mallory, "m1")
+		st := romeo.next()
+		if xml := string(st.AppendXML(nil, "")); st.Err() == nil || strings.Contains(xml, secret.Error()) {
+			t.Errorf("romeo got %s", xml)
+		}
+		s.isNotCalled()
+	}, bare, refuse(secret))
+	play(t, "CORE-10.2-1 refused with a reason", func(t *testing.T, s *scene) {
+		romeo, f := s.romeo(), s.connect()
+		f.send(hello(mallory, here))
+		got, _ := f.take()
+		if !strings.Contains(got, "we do not speak") {
+			t.Errorf("heard %q", got)
+		}
+		romeo.write("eve@"+mallory, "m1")
+		romeo.isTold(stanza.Forbidden, "m1")
+		romeo.write("eve@"+there, "m2")
+		s.isCalled(here, there)
+	}, bare, refuse(stanza.NewError(stanza.Forbidden, "we do not speak")))
 	t.Run("CORE-10.2-1 it is asked about each pair", func(t *testing.T) {
 		var mu sync.Mutex
 		var asked []string
@@ -191,8 +198,7 @@ func TestS2SPolicyHook(t *testing.T) {
 	})
 	t.Run("CORE-5-1 Plaintext needs Dialback, for one pair too", func(t *testing.T) {
 		onStage(t, func(t *testing.T, s *scene) {
-			f := s.connect()
-			f.open(there, here, startTLS, limits)
+			s.open(startTLS, limits)
 		}, func(c *server.Config) {
 			c.Federation.Policy = func(_ dialback.Pair, t *server.Trust) error {
 				t.Plaintext = true
@@ -278,13 +284,9 @@ func TestS2SVirtualHosts(t *testing.T) {
 	t.Run("CORE-5-1 whom the hosts call", func(t *testing.T) {
 		stage(t, func(t *testing.T, s *scene) {
 			romeo, room := s.romeo(), s.network.account(s.srv, "room@"+hereChat)
-			romeo.write("juliet@"+there, "m1")
-			f := s.isCalled(here, there)
+			f := s.called(romeo)
 			f.db = true
-			f.answer("x", "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
-			if _, err := f.answerTLS(host(other.issue(t, there))); err != nil {
-				t.Fatal(err)
-			}
+			f.upgrade(other.issue(t, there))
 			f.answer("y", byKey)
 			f.hears(result(here, there, "{key}"))
 			room.write("juliet@"+there, "m2")
@@ -297,8 +299,7 @@ func TestS2SVirtualHosts(t *testing.T) {
 	})
 	t.Run("CORE-5-1 TLS is required for one of two", func(t *testing.T) {
 		onStage(t, func(t *testing.T, s *scene) {
-			f := s.connect()
-			f.open(there, here, byKey, limits)
+			f, _ := s.open(byKey, limits)
 			f.send(result(there, hereChat, "k"))
 			f.hears(resultError(hereChat, there, "modify", "policy-violation"))
 			s.isNotCalled()

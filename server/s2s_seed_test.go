@@ -29,21 +29,18 @@ func (f *far) oldAnswer() string { return f.header(" from='" + here + "' id='{id
 // one are of the time before RFC 3920.
 func TestSeedReceiving(t *testing.T) {
 	receive := func(t *testing.T, name string, step9, typ string, test func(s *scene, f *far, romeo *account)) {
-		t.Run(name, func(t *testing.T) {
-			onStage(t, func(t *testing.T, s *scene) {
-				romeo, f := s.romeo(), s.connect() // step 1
-				f.send(seedHeader)
-				id := f.hearsOne(f.oldAnswer())
-				f.send(seedResult)
-				f.hears("")
-				a := s.isCalled(here, there)
-				a.hears(a.greeting())
-				a.sendf(seedAnswer, "1251A342B...")
-				a.hears(verify(here, id, there, "98AF014EDC0..."))
-				a.sendf(step9, typ, id)
-				test(s, f, romeo)
-			}, bare)
-		})
+		play(t, name, func(t *testing.T, s *scene) {
+			romeo, f := s.romeo(), s.connect() // step 1
+			id := f.openOld()
+			f.send(seedResult)
+			f.hears("")
+			a := s.isCalled(here, there)
+			a.hears(a.greeting())
+			a.sendf(seedAnswer, "1251A342B...")
+			a.hears(verify(here, id, there, "98AF014EDC0..."))
+			a.sendf(step9, typ, id)
+			test(s, f, romeo)
+		}, bare)
 	}
 	step9AsVerify := "<db:verify\n    from='capulet.example'\n    to='montague.example'\n    type='%s'\n    id='%s'/>\n"
 	for name, step9 := range map[string]string{"": seedStep9, ", db:verify in step 9": step9AsVerify} {
@@ -66,32 +63,27 @@ func TestSeedReceiving(t *testing.T) {
 		romeo.hearsNothing()
 		f.hearsEnd(fails(stream.NotAuthorized))
 	}
-	t.Run("CORE-5.2.1-11 a stanza before anything was asked", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			romeo, f := s.romeo(), s.connect()
-			f.send(seedHeader)
-			f.hears(f.oldAnswer())
-			f.send(message("juliet@"+there, "romeo@"+here, "too early"))
-			romeo.hearsNothing()
-			f.hears("<stream:error>{any}<not-authorized " +
-				"xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>")
-			s.isNotCalled()
-		}, bare)
-	})
-	t.Run("CORE-5.2.1-11 a stanza before the answer", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
-			romeo, f := s.romeo(), s.connect()
-			id := f.open(there, here, byKey, limits)
-			f.send(seedResult)
-			a := s.isCalled(here, there)
-			a.answer("x", byKey)
-			a.hears(verify(here, id, there, "98AF014EDC0..."))
-			early(t, f, romeo)
-			a.sendf(seedStep9, "valid", id) // too late
-			f.hears("")
-			romeo.hearsNothing()
-		}, bare)
-	})
+	play(t, "CORE-5.2.1-11 a stanza before anything was asked", func(t *testing.T, s *scene) {
+		romeo, f := s.romeo(), s.connect()
+		f.openOld()
+		f.send(message("juliet@"+there, "romeo@"+here, "too early"))
+		romeo.hearsNothing()
+		f.hears("<stream:error>{any}<not-authorized " +
+			"xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>")
+		s.isNotCalled()
+	}, bare)
+	play(t, "CORE-5.2.1-11 a stanza before the answer", func(t *testing.T, s *scene) {
+		romeo, f := s.romeo(), s.connect()
+		id := f.open(there, here, byKey, limits)
+		f.send(seedResult)
+		a := s.isCalled(here, there)
+		a.answer("x", byKey)
+		a.hears(verify(here, id, there, "98AF014EDC0..."))
+		early(t, f, romeo)
+		a.sendf(seedStep9, "valid", id) // too late
+		f.hears("")
+		romeo.hearsNothing()
+	}, bare)
 }
 
 // The originating server is ours, of which the other one asks first whether the key is
@@ -100,43 +92,39 @@ func TestSeedOriginating(t *testing.T) {
 	const id = "457F9224A0..."
 	key := dialback.Key("d14lb4ck43v3r", there, here, id)
 	for _, typ := range []string{"valid", "invalid"} {
-		t.Run("CORE-5.2-3 CORE-5.2-4 CORE-5.2.1-1 CORE-5.2.1-2 CORE-5.2.1-3 CORE-5.2.1-4 CORE-5.2.1-8 "+
-			"CORE-5.2.1-9 CORE-5.2.1-10 "+typ, func(t *testing.T) {
-			onStage(t, func(t *testing.T, s *scene) {
-				romeo := s.romeo()
-				romeo.write("juliet@"+there, "m1")
-				r := s.isCalled(here, there)
-				r.hears(r.greeting())
-				r.sendf(seedAnswer, id)
-				r.hears(result(here, there, key))
-				a := s.connect()
-				a.send(seedHeader)
-				a.hears(a.oldAnswer())
-				a.sendf(seedVerify, id, key)
-				a.hears(verifyIs(here, id, there, "valid"))
-				r.sendf(seedStep10, typ)
-				if typ == "valid" {
-					r.hears(relayed("romeo@"+here, "juliet@"+there, "m1"))
-					return
-				}
-				r.hearsEnd("</stream:stream>")
-				romeo.isTold(stanza.InternalServerError, "m1")
-			}, bare)
-		})
-	}
-	t.Run("CORE-5.2.1-11 nothing is sent before the answer, nor without", func(t *testing.T) {
-		onStage(t, func(t *testing.T, s *scene) {
+		play(t, "CORE-5.2-3 CORE-5.2-4 CORE-5.2.1-1 CORE-5.2.1-2 CORE-5.2.1-3 CORE-5.2.1-4 CORE-5.2.1-8 "+
+			"CORE-5.2.1-9 CORE-5.2.1-10 "+typ, func(t *testing.T, s *scene) {
 			romeo := s.romeo()
 			romeo.write("juliet@"+there, "m1")
 			r := s.isCalled(here, there)
 			r.hears(r.greeting())
 			r.sendf(seedAnswer, id)
 			r.hears(result(here, there, key))
-			romeo.write("juliet@"+there, "m2")
-			r.hears("")
-			romeo.isTold(stanza.RemoteServerTimeout, "m1", "m2")
+			a := s.connect()
+			a.send(seedHeader)
+			a.hears(a.oldAnswer())
+			a.sendf(seedVerify, id, key)
+			a.hears(verifyIs(here, id, there, "valid"))
+			r.sendf(seedStep10, typ)
+			if typ == "valid" {
+				r.hears(relayed("romeo@"+here, "juliet@"+there, "m1"))
+				return
+			}
+			r.hearsEnd("</stream:stream>")
+			romeo.isTold(stanza.InternalServerError, "m1")
 		}, bare)
-	})
+	}
+	play(t, "CORE-5.2.1-11 nothing is sent before the answer, nor without", func(t *testing.T, s *scene) {
+		romeo := s.romeo()
+		romeo.write("juliet@"+there, "m1")
+		r := s.isCalled(here, there)
+		r.hears(r.greeting())
+		r.sendf(seedAnswer, id)
+		r.hears(result(here, there, key))
+		romeo.write("juliet@"+there, "m2")
+		r.hears("")
+		romeo.isTold(stanza.RemoteServerTimeout, "m1", "m2")
+	}, bare)
 }
 
 // The authoritative server is ours: "Based on this information and shared secret
@@ -153,17 +141,14 @@ func TestSeedAuthoritative(t *testing.T) {
 		{"CORE-5.2-3 no key of ours", id, "98AF014EDC0...", "invalid"},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			onStage(t, func(t *testing.T, s *scene) {
-				f := s.connect()
-				f.send(seedHeader)
-				f.hears(f.oldAnswer())
-				f.sendf(seedVerify, tt.id, tt.key)
-				f.hears(verifyIs(here, tt.id, there, tt.typ))
-				f.sendf(seedVerify, id, key)
-				f.hears(verifyIs(here, id, there, "valid")) // one after the other
-				s.isNotCalled()
-			}, bare)
-		})
+		play(t, tt.name, func(t *testing.T, s *scene) {
+			f := s.connect()
+			f.openOld()
+			f.sendf(seedVerify, tt.id, tt.key)
+			f.hears(verifyIs(here, tt.id, there, tt.typ))
+			f.sendf(seedVerify, id, key)
+			f.hears(verifyIs(here, id, there, "valid")) // one after the other
+			s.isNotCalled()
+		}, bare)
 	}
 }

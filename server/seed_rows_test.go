@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"strings"
@@ -10,7 +11,10 @@ import (
 	"github.com/etherx-go/xmpp/ext/last"
 	"github.com/etherx-go/xmpp/ext/ping"
 	"github.com/etherx-go/xmpp/ext/version"
+	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/server"
+	"github.com/etherx-go/xmpp/stanza"
+	"github.com/etherx-go/xmpp/stream"
 
 	xmpp "github.com/etherx-go/xmpp"
 )
@@ -141,6 +145,156 @@ func TestReq_CORE_4_4_3(t *testing.T) {
 			r.expect("<message to='juliet@localhost/x' from='juliet@localhost/x'/>")
 		})
 	}
+}
+
+// TestReq_CORE_3_2_2: a domain may be that of a service under a server, inside or
+// outside of its process; one that is none is answered with an error (RFC 3920,
+// section 10.3).
+func TestReq_CORE_3_2_2(t *testing.T) {
+	s := withComponents(t)
+	seen := make(chan *stanza.Stanza, 1)
+	if _, err := s.Local(jid.MustParse("rooms.localhost"), handlerOf(func(st *stanza.Stanza) { seen <- st })); err != nil {
+		t.Fatal(err)
+	}
+	gw := attachComponent(t, s, "gw.localhost", "s3cret")
+	juliet := login(t, s, "juliet", "r0m30", "balcony")
+	for _, to := range []string{"%s", "room@%s", "room@%s/nick", "%s/nick"} {
+		t.Run("CORE-3.2-2 "+to, func(t *testing.T) {
+			juliet.t, gw.t = t, t
+			juliet.send("<message to='%s' id='1'/>", fmt.Sprintf(to, "rooms.localhost"))
+			if st := <-seen; st.To.String() != fmt.Sprintf(to, "rooms.localhost") {
+				t.Errorf("the service got %s", st)
+			}
+			juliet.send("<message to='%s' id='2'/>", fmt.Sprintf(to, "gw.localhost"))
+			gw.expect("<message id='2' to='" + fmt.Sprintf(to, "gw.localhost") + "' ")
+			juliet.send("<message to='%s' id='3'/>", fmt.Sprintf(to, "none.localhost"))
+			juliet.expect("<message type='error' id='3'", "from='"+fmt.Sprintf(to, "none.localhost")+"'", "<remote-server-not-found ")
+		})
+	}
+}
+
+// TestReq_CORE_4_4_4: jabber:server scopes the streams between servers, and what a
+// client has said in jabber:client is said there without a namespace of its own.
+func TestReq_CORE_4_4_4(t *testing.T) {
+	onStage(t, func(t *testing.T, s *scene) {
+		romeo := s.romeo()
+		f := s.connect()
+		out := s.letIn(f, f.open(there, here, byKey, limits), there, here)
+		if got := out.greeting(); !strings.Contains(got, " xmlns='jabber:server'") { // which it was
+			t.Errorf("CORE-4.4-4: the header is %s", got)
+		}
+		f.send(message("juliet@"+there, "romeo@"+here, "1"))
+		romeo.hears("1") // his stream is of jabber:client
+		romeo.write("juliet@"+there, "2")
+		out.hears("<db:result from='" + here + "' to='" + there + "'>{key}</db:result>")
+		out.send(resultIs(there, here, "valid"))
+		out.hears(relayed("romeo@"+here, "juliet@"+there, "2"))
+		f.send("<message xmlns='jabber:client' from='juliet@" + there + "' to='romeo@" + here + "'/>")
+		f.hearsEnd(fails(stream.InvalidNamespace))
+		romeo.hearsNothing()
+	}, bare)
+}
+
+// TestReq_CORE_4_4_5: the namespaces of components scope theirs, in both directions; a
+// stanza takes on that of the stream that it goes out on.
+func TestReq_CORE_4_4_5(t *testing.T) {
+	t.Run("CORE-4.4-5 jabber:component:accept", func(t *testing.T) {
+		s := withComponents(t)
+		juliet := login(t, s, "juliet", "r0m30", "balcony")
+		gw := attachComponent(t, s, "gw.localhost", "s3cret")
+		juliet.send("<message xmlns='jabber:client' to='gw.localhost' id='1'><body>hi</body></message>")
+		gw.expect("<message id='1' to='gw.localhost' from='juliet@localhost/balcony'><body>hi</body></message>")
+		gw.send("<message xmlns='jabber:component:accept' to='juliet@localhost/balcony' from='gw.localhost' id='2'><body>hi</body></message>")
+		juliet.exactly("<message id='2' to='juliet@localhost/balcony' from='gw.localhost'><body>hi</body></message>")
+		gw.send("<message xmlns='jabber:client' to='juliet@localhost/balcony' from='gw.localhost'/>")
+		if got := gw.ended(); got != streamError(stream.InvalidNamespace) {
+			t.Errorf("got %s", got)
+		}
+	})
+	t.Run("CORE-4.4-5 jabber:component:connect", func(t *testing.T) {
+		s, gw := dialedComponent(t)
+		juliet := login(t, s, "juliet", "r0m30", "balcony")
+		juliet.send("<message to='gw.localhost' id='1'><body>hi</body></message>")
+		gw.expect("<message id='1' to='gw.localhost' from='juliet@localhost/balcony'><body>hi</body></message>")
+		gw.send("<message to='juliet@localhost/balcony' from='gw.localhost' id='2'><body>hi</body></message>")
+		juliet.exactly("<message id='2' to='juliet@localhost/balcony' from='gw.localhost'><body>hi</body></message>")
+	})
+}
+
+// TestReq_CORE_7_3_1: what is forwarded must be well-formed, and need not be valid by
+// the definition of anything.
+func TestReq_CORE_7_3_1(t *testing.T) {
+	s := newServer(t, nil)
+	juliet, romeo := login(t, s, "juliet", "r0m30", "balcony"), login(t, s, "romeo", "jul13t", "orchard")
+	juliet.drain()
+	for _, body := range []string{
+		"<body><b/>no <i>markup</i> is defined here</body>", "<subject/><subject/><thread a='1'/>", "text<body/>text", "<show>at home</show>",
+		"<query xmlns='jabber:iq:roster'><item/><item jid='@'/></query>", "<error code='x' type='y'/>", "<x xmlns='jabber:x:delay' stamp='yesterday'/>",
+	} {
+		t.Run("CORE-7.3-1 "+body, func(t *testing.T) {
+			juliet.t, romeo.t = t, t
+			juliet.send("<message to='romeo@localhost/orchard' unknown='1'>%s</message>", body)
+			romeo.expect(">" + body + "</message>")
+		})
+	}
+	juliet.send("<message to='romeo@localhost/orchard'><p:body/></message>")
+	juliet.fails("not-well-formed")
+	wantNone(t, romeo.drain(), "p:body")
+}
+
+// TestReq_CORE_9_1: of a client that does not say its language the server assumes
+// nothing (RFC 6120, section 4.7.4: "the value of the attribute MUST be the identifier for
+// the language preferred by the initiating entity"); it speaks its own, which is
+// configurable, on all streams.
+func TestReq_CORE_9_1(t *testing.T) {
+	for _, lang := range []string{"", "de"} {
+		t.Run("CORE-9-1 the server's is "+lang, func(t *testing.T) {
+			s := newServer(t, func(c *server.Config) { c.Lang = lang })
+			want := cmp.Or(lang, "en")
+			r := newRaw(t, s.Pipe())
+			r.send(header)
+			r.expect("<stream:stream ", " xml:lang='"+want+"'>")
+			r.send("%s", plain("juliet", "r0m30"))
+			r.expect("<success")
+			r.send(header)
+			r.expect("<stream:stream ", " xml:lang='"+want+"'>", "</stream:features>")
+			r.send("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>x</resource></bind></iq>")
+			r.expect("</iq>")
+			r.send("<message to='juliet@localhost/x'><body>1</body></message>")
+			r.exactly("<message to='juliet@localhost/x' from='juliet@localhost/x'><body>1</body></message>")
+		})
+	}
+}
+
+// TestReq_IM_5_7_1: when a user has sent final presence is recorded, and told to who
+// is subscribed, however the session ends.
+func TestReq_IM_5_7_1(t *testing.T) {
+	s := newServer(t, func(c *server.Config) { c.Extensions = []xmpp.Extension{new(last.Extension)} })
+	juliet, romeo := interested(t, s, "juliet", "r0m30", "balcony"), interested(t, s, "romeo", "jul13t", "orchard")
+	juliet.send("<presence to='romeo@localhost' type='subscribe'/>")
+	romeo.expect("type='subscribe'")
+	romeo.send("<presence to='juliet@localhost' type='subscribed'/>")
+	juliet.expect("subscription='to'")
+	ask := func(want ...string) {
+		t.Helper()
+		juliet.drain()
+		juliet.send("<iq type='get' id='last' to='romeo@localhost'><query xmlns='jabber:iq:last'/></iq>")
+		got := juliet.expect("<iq ", "id='last'", "</iq>")
+		for _, w := range want {
+			if !strings.Contains(got, w) {
+				t.Errorf("IM-5.7-1: got %s, want %s", got, w)
+			}
+		}
+	}
+	ask("seconds='0'") // he is there
+	romeo.send("<presence type='unavailable'><status>Heading Home</status></presence>")
+	juliet.expect("<status>Heading Home</status>")
+	ask("<iq type='result'", "seconds='", ">Heading Home</query>")
+	romeo.send("<presence/>")
+	juliet.expect("from='romeo@localhost/orchard'")
+	romeo.nc.Close() // without a word
+	juliet.expect("<presence type='unavailable'")
+	ask("<iq type='result'", "<query xmlns='jabber:iq:last' seconds='")
 }
 
 // TestReq_CORE_7_5_1: the XML declaration may be there, as XML allows it, and may be

@@ -39,8 +39,7 @@ type session struct {
 	directed map[jid.JID]struct{} // who has got directed presence
 	stored   []int64              // stored messages that are on their way to the client
 
-	done chan struct{} // closed when the stream has been read to its end
-	err  error         // why it ended, once done is closed
+	reading
 }
 
 // serveClient negotiates a client's stream and serves it to its end.
@@ -49,7 +48,7 @@ func (s *Server) serveClient(ctx context.Context, cn *connection) error {
 		stop := context.AfterFunc(ctx, func() { cn.tr.Close() })
 		defer stop()
 	}
-	sess := &session{srv: s, cn: cn, done: make(chan struct{})}
+	sess := &session{srv: s, cn: cn, reading: newReading()}
 	defer sess.leave()
 	err := onOwnStack(func() error {
 		_, err := stream.Accept(ctx, cn.tr, s.cfg.Stream, sess.open)
@@ -108,27 +107,7 @@ func asPanicError(v any) *xmpp.PanicError {
 
 // read handles what the client sends until the stream ends, or until a handler
 // has handed reading over to another goroutine because it waits for a reply.
-func (sess *session) read() {
-	defer func() {
-		if v := recover(); v != nil {
-			p := asPanicError(v)
-			sess.srv.log.Error("session failed", "jid", sess.jid, "err", p, "stack", string(p.Stack))
-			sess.err = errors.Join(stream.InternalServerError, p)
-			close(sess.done)
-		}
-	}()
-	for {
-		handedOver, err := sess.next()
-		if handedOver {
-			return
-		}
-		if err != nil {
-			sess.err = err
-			close(sess.done)
-			return
-		}
-	}
-}
+func (sess *session) read() { sess.run(sess.next, sess.srv.log, "session failed", "jid", sess.jid) }
 
 // next handles one stanza.
 func (sess *session) next() (handedOver bool, err error) {

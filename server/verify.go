@@ -36,21 +36,9 @@ func (f *federation) verify(p *peer, q *dialback.Query) {
 		p.resolve(q.Proven())
 		return
 	}
-	v := &verification{query: q, from: p}
-	v.timer = time.AfterFunc(f.cfg.DialbackTimeout, func() {
-		if asked := f.forget(p, q); asked != nil {
-			go asked.close(nil) // it may be dead
-		}
-		v.answer(q.Failed(stanza.RemoteServerTimeout))
-	})
-	p.mu.Lock()
-	if p.waits == nil {
-		p.waits = make(map[*dialback.Query]*verification)
-	}
-	p.waits[q] = v
-	p.mu.Unlock()
+	v := p.await(q)
 	for {
-		l, err := f.linkFor(q.Pair())
+		l, err := f.link(q.Pair(), true)
 		if err != nil {
 			v.answer(q.Failed(stanza.ResourceConstraint))
 			return
@@ -59,6 +47,24 @@ func (f *federation) verify(p *peer, q *dialback.Query) {
 			return
 		}
 	}
+}
+
+// await notes that a key that came on this stream is asked about elsewhere.
+func (p *peer) await(q *dialback.Query) *verification {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v := &verification{query: q, from: p}
+	v.timer = time.AfterFunc(p.fed.cfg.DialbackTimeout, func() {
+		if asked := p.fed.forget(p, q); asked != nil {
+			go asked.close(nil) // it may be dead
+		}
+		v.answer(q.Failed(stanza.RemoteServerTimeout))
+	})
+	if p.waits == nil {
+		p.waits = make(map[*dialback.Query]*verification)
+	}
+	p.waits[q] = v
+	return v
 }
 
 // forget takes back a question about a key that came on p. It returns the stream on
@@ -227,7 +233,8 @@ func (p *peer) authoritative(pkt dialback.Packet) error {
 	if p.link != nil && !p.bidi {
 		return nil
 	}
-	role := dialback.Authoritative{Secret: p.fed.cfg.Secret, Hosts: p.fed.isLocal, Errors: p.conn.Received().Version != stream.Version{}}
+	role := dialback.Authoritative{Secret: p.fed.cfg.Secret, Hosts: p.fed.isLocal,
+		Errors: p.conn.Received().Version != stream.Version{}}
 	reply, err := role.Answer(pkt)
 	if err != nil {
 		return err

@@ -108,7 +108,8 @@ func (p *peer) ping() {
 // ping sends a ping (XEP-0199) from one domain to another, and waits for an answer,
 // whatever it is.
 func (f *federation) ping(ctx context.Context, pair dialback.Pair) error {
-	iq, err := stanza.New(stanza.Header{Kind: stanza.KindIQ, Type: stanza.TypeGet, From: pair.Local, To: pair.Remote}, ping.Payload{})
+	h := stanza.Header{Kind: stanza.KindIQ, Type: stanza.TypeGet, From: pair.Local, To: pair.Remote}
+	iq, err := stanza.New(h, ping.Payload{})
 	if err != nil {
 		return err
 	}

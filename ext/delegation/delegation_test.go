@@ -105,6 +105,8 @@ func TestExtension(t *testing.T) {
 		{"XEP-0355 examples 3 and 4", "capulet.lit", request("<x xmlns='urn:x'/>"),
 			forwarded + "<iq xmlns='jabber:client' type='result' id='1' to='juliet@capulet.lit/balcony' from='juliet@capulet.lit'><y xmlns='urn:x'/></iq>" + end},
 		{"from somebody else", "evil.example", request("<x xmlns='urn:x'/>"), "<forbidden "},
+		{"from a user of the server", "mallory@capulet.lit", request("<x xmlns='urn:x'/>"), "<forbidden "},
+		{"from a client of a user", "mallory@capulet.lit/x", request("<x xmlns='urn:x'/>"), "<forbidden "},
 		{"an error", "capulet.lit", request("<wrong xmlns='urn:x'/>"), "<item-not-found "},
 		{"no answer", "capulet.lit", request("<silent xmlns='urn:x'/>"), "<internal-server-error "},
 		{"no request", "capulet.lit", forwarded + "<iq xmlns='jabber:client' type='result'/>" + end, "<bad-request "},
@@ -129,7 +131,7 @@ func TestExtension(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, from := range []string{"evil.example", "capulet.lit"} {
+	for _, from := range []string{"evil.example", "mallory@capulet.lit", "mallory@capulet.lit/x", "capulet.lit"} {
 		st := exttest.Parse(t, "<message from='"+from+"'>"+string(b)+"</message>")
 		if err := h.Mux().HandleXMPP(t.Context(), h, st); err != nil {
 			t.Error(err)

@@ -37,6 +37,7 @@ func TestIsLocal(t *testing.T) {
 	}{
 		{&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, true}, {&net.TCPAddr{IP: net.IPv6loopback}, true}, {&net.UnixAddr{Name: "/x", Net: "unix"}, true},
 		{a.RemoteAddr(), true}, {&net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}, false}, {&net.TCPAddr{}, false},
+		{&net.TCPAddr{IP: net.IPv4(10, 0, 0, 1)}, false}, {&net.TCPAddr{IP: net.ParseIP("fd00::1")}, false}, // near is not here
 	} {
 		if got := IsLocal(tt.addr); got != tt.want {
 			t.Errorf("%v: %v", tt.addr, got)
