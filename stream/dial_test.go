@@ -583,6 +583,7 @@ func TestDialShare(t *testing.T) {
 				if tr != nil {
 					tr.Close()
 				}
+				time.Sleep(delay) // for a connection that was begun at the very end
 			})
 		})
 	}
