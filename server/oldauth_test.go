@@ -397,6 +397,21 @@ func TestOldAuthTries(t *testing.T) {
 	})
 }
 
+// TestReq_CORE_4_2_2: what a client of before RFC 3920 comments on is not for others
+// to see, for they would close their streams; a client of today may not comment.
+func TestReq_CORE_4_2_2(t *testing.T) {
+	s := newOldServer(t, nil)
+	today := login(t, s, "romeo", "jul13t", "today")
+	old := loginOld(t, s, "juliet", "old")
+	old.send("<!-- x --><?x y?><message to='romeo@localhost/today'><!-- x --><body>a]<?x y?>]<!-- x -->> b\r<?x y?>\n</body></message>")
+	today.exactly("<message to='romeo@localhost/today' from='juliet@localhost/old'><body>a]&#93;> b&#10;\n</body></message>")
+	today.send("<message to='juliet@localhost/old'><body><!-- x --></body></message>")
+	today.exactly("<stream:error><restricted-xml xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>" +
+		"<text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>comment</text></stream:error></stream:stream>")
+	old.send("<!DOCTYPE x>")
+	old.exactly("<stream:error>document type declaration<restricted-xml xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>")
+}
+
 // TestOldStreamsOff: nobody gets the old forms who is not meant to.
 func TestOldStreamsOff(t *testing.T) {
 	const bare = "<stream:stream to='localhost' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"

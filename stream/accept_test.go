@@ -26,6 +26,10 @@ func TestAccept(t *testing.T) {
 	}
 	const anonymous = decl + "<stream:stream" + streamDecl + " id='ID' version='1.0' xml:lang='en'>" // the server does not say who it is
 	const oldAnswer = decl + "<stream:stream" + streamDecl + " from='capulet.com' id='ID' xml:lang='en'>"
+	const oldStream = "<stream:stream to='capulet.com'" + streamDecl + ">"
+	oldError := func(text, condition string) string {
+		return "<stream:error>" + text + "<" + condition + " xmlns='" + NSErrors + "'/></stream:error>" + end
+	}
 	message := "<message to='a@b'><body>x</body></message>"
 	for _, tt := range []struct {
 		name, in, want string
@@ -56,8 +60,19 @@ func TestAccept(t *testing.T) {
 		{"other encoding declared", "<?xml version='1.0' encoding='ISO-8859-1'?>" + hello, anonymous + streamError("unsupported-encoding", "encoding not supported, or not the one declared"), UnsupportedEncoding},
 		{"huge header", "<stream:stream a='" + strings.Repeat("x", 20000), anonymous + streamError("policy-violation", "tag too large"), PolicyViolation},
 
-		{"CORE-4.2-2 comment", hello + "<!-- x -->", answer + featuresSASL + streamError("restricted-xml", "comment"), RestrictedXML},
-		{"CORE-4.2-2 processing instruction", hello + "<?x y?>", answer + featuresSASL + streamError("restricted-xml", "processing instruction"), RestrictedXML},
+		{"CORE-4.2-2 comment, version 1.0", hello + "<!-- x -->", answer + featuresSASL + streamError("restricted-xml", "comment"), RestrictedXML},
+		{"CORE-4.2-2 comment inside, version 1.0", hello + "<a><!-- x --></a>", answer + featuresSASL + streamError("restricted-xml", "comment"), RestrictedXML},
+		{"CORE-4.2-2 processing instruction, version 1.0", hello + "<?x y?>", answer + featuresSASL + streamError("restricted-xml", "processing instruction"), RestrictedXML},
+		{"CORE-4.2-2 processing instruction inside, version 1.0", hello + "<a><?x y?></a>", answer + featuresSASL + streamError("restricted-xml", "processing instruction"), RestrictedXML},
+		{"CORE-4.2-2 skipped without version", oldStream + "<!-- x --> <?x y?><?xml-x?>" + end, oldAnswer + end, ""},
+		{"CORE-4.2-2 skipped below version 1.0", strings.Replace(oldStream, " to=", " version='0.9' to=", 1) + "<!-- x --><?x y?>" + end, oldAnswer + end, ""},
+		{"CORE-4.2-2 skipped inside without version", oldStream + "<hello xmlns='urn:x'><!-- x --><?x y?></hello>",
+			oldAnswer + oldError("{urn:x}hello is not expected here", "unsupported-stanza-type"), UnsupportedStanzaType},
+		{"CORE-4.2-2 not before the header", "<!-- x -->" + oldStream, anonymous + streamError("restricted-xml", "comment"), RestrictedXML},
+		{"CORE-4.2-2 DTD without version", oldStream + "<!DOCTYPE x>", oldAnswer + oldError("document type declaration", "restricted-xml"), RestrictedXML},
+		{"CORE-4.2-2 entity without version", oldStream + "<a>&lol;</a>", oldAnswer + oldError("reference to an entity other than the predefined ones", "restricted-xml"), RestrictedXML},
+		{"CORE-4.2-2 ill-formed without version", oldStream + "<!-- -- -->", oldAnswer + oldError("-- in a comment", "not-well-formed"), NotWellFormed},
+		{"CORE-4.2-2 endless without version", oldStream + "<!--" + strings.Repeat("x", 17000), oldAnswer + oldError("element too large", "policy-violation"), PolicyViolation},
 		{"entity", hello + "<a>&lol;</a>", answer + featuresSASL + streamError("restricted-xml", "reference to an entity other than the predefined ones"), RestrictedXML},
 		{"CORE-4.5-1 old form of an error", "<stream:stream to='capulet.com'" + streamDecl + "><a><b></a>",
 			oldAnswer + "<stream:error>end tag does not match the start tag<not-well-formed xmlns='" + NSErrors + "'/></stream:error>" + end, NotWellFormed},
@@ -483,6 +498,7 @@ func FuzzAccept(f *testing.F) {
 		login + "<message/>" + end, hello + badPlain + "<abort xmlns='" + NSSASL + "'/>", hello + "<starttls xmlns='" + NSStartTLS + "'/>",
 		"<stream:stream to='capulet.com'" + streamDecl + saslDecl + "><sasl:auth name='PLAIN'>AHJvYgBzZWNyZXQ=</sasl:auth> " + hello + askBind,
 		"<stream:stream to='capulet.com'" + streamDecl + saslDecl + "><sasl:auth mechanism='PLAIN'>AHJvYgBzZWNyZXQ=</sasl:auth>" + askBind,
+		"<stream:stream to='capulet.com'" + streamDecl + "><!-- x --><a>]]<?x y?>></a><?xml-x?>" + askBind,
 		"\xfe\xff\x00<\x00s", "<?xml version='1.1'?>",
 	} {
 		f.Add([]byte(s))

@@ -554,6 +554,9 @@ func (c *Conn) readHeader() error {
 	var err error
 	c.in, err = parseHeader(c.sc.Root())
 	c.headed = string(c.sc.Root().Name) == "stream"
+	// "Such data, if received, should be ignored" (draft-miller-xmpp-core-02,
+	// section 4.2), was the rule of the time of streams without version.
+	c.sc.SkipComments(c.in.Version == Version{})
 	return err
 }
 
@@ -566,8 +569,8 @@ func (c *Conn) headerFollows() (bool, error) {
 			return false, c.readError(err)
 		}
 		n = len(b)
-		if b = bytes.TrimLeft(b, " \t\r\n"); len(b) == 0 {
-			if _, err := c.event(); err != nil { // passes the white space over
+		if b = bytes.TrimLeft(b, " \t\r\n"); len(b) == 0 || isMisc(b) {
+			if _, err := c.event(); err != nil { // passes that over
 				return false, err
 			}
 			n = 0
@@ -579,18 +582,34 @@ func (c *Conn) headerFollows() (bool, error) {
 	}
 }
 
+// isMisc reports whether b begins with a comment or a processing instruction. If
+// they are not skipped the scanner says so.
+func isMisc(b []byte) bool {
+	n := min(len(b), len(declStart))
+	switch {
+	case !bytes.HasPrefix(b, []byte("<?")):
+		return bytes.HasPrefix(b, []byte("<!--"))
+	case string(b[:n]) != declStart[:n]:
+		return true
+	}
+	return len(b) > n && strings.IndexByte(" \t\r\n", b[n]) < 0 // <?xml-stylesheet
+}
+
+// declStart is what an XML declaration begins with, before white space.
+const declStart = "<?xml"
+
 // isHeader reports whether b, which begins with an element or an XML declaration,
 // begins a new document; ok is false if b is too short to say. What a prefix is
 // bound to does not matter: no first-level element is called stream.
 func isHeader(b []byte) (yes, ok bool) {
-	const decl, longest = "<?xml", 64
+	const longest = 64
 	if b[0] != '<' {
 		return false, true
 	}
-	if len(b) < len(decl) && bytes.HasPrefix([]byte(decl), b) {
+	if len(b) <= len(declStart) && bytes.HasPrefix([]byte(declStart), b) {
 		return false, false
 	}
-	if bytes.HasPrefix(b, []byte(decl)) {
+	if bytes.HasPrefix(b, []byte(declStart)) {
 		return true, true
 	}
 	end := bytes.IndexAny(b, " \t\r\n/>")

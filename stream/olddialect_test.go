@@ -91,6 +91,8 @@ func TestReq_CORE_5_1_2_Server(t *testing.T) {
 		{"CORE-5.1.2-1 version", mixedHello, mixed + "<stream:features>" + oldOffer + newOffer + "</stream:features>", "mechanism", query, "<iq type='result' id='a1'/>"},
 		{"CORE-5.1.2-4 name", oldHello, oldAnswer + oldOffer, "name", query, "<iq type='result' id='a1'/>"},
 		{"CORE-5.1.2-9 new header", oldHello, oldAnswer + oldOffer, "mechanism", " \n " + oldHello + query, oldAnswer + "<iq type='result' id='a1'/>"},
+		{"CORE-4.2-2 comments before and in a new header's place", oldHello, oldAnswer + oldOffer, "mechanism", " <!-- x --> <?x?>\n<?xml-x?>" + oldHello + "<!-- x -->" + query, oldAnswer + "<iq type='result' id='a1'/>"},
+		{"CORE-4.2-2 comments and no new header", oldHello, oldAnswer + oldOffer, "mechanism", "<?x?><!----><!-- <stream:stream> -->" + query, "<iq type='result' id='a1'/>"},
 		{"CORE-5.1.2-9 new header without declaration", oldHello, oldAnswer + oldOffer, "mechanism", strings.TrimPrefix(oldHello, decl) + query, oldAnswer + "<iq type='result' id='a1'/>"},
 		{"CORE-5.1.2-9 new header, version", mixedHello, mixed + "<stream:features>" + oldOffer + newOffer + "</stream:features>", "mechanism",
 			mixedHello + query, mixed + "<stream:features></stream:features><iq type='result' id='a1'/>"},
@@ -159,7 +161,7 @@ func TestIsHeader(t *testing.T) {
 		in      string
 		yes, ok bool
 	}{
-		{"<", false, false}, {"<?x", false, false}, {"<?xml", true, true}, {"<?xm ", false, true},
+		{"<", false, false}, {"<?x", false, false}, {"<?xml", false, false}, {"<?xml ", true, true}, {"<?xm ", false, true},
 		{"<stream:strea", false, false}, {"<stream:stream", false, false}, {"<stream:stream ", true, true}, {"<stream>", true, true},
 		{"<x:stream\n", true, true}, {"<streams ", false, true}, {"<iq ", false, true}, {"</stream:stream>", false, true},
 		{"/", false, true}, {" ", false, true}, {"x", false, true}, {"<" + strings.Repeat("x", 64), false, true},
@@ -209,6 +211,7 @@ func TestReq_CORE_5_1_2_Client(t *testing.T) {
 	}{
 		{"CORE-5.1.2-2 features", mixedHello, mixedServer + "<sasl:features>" + mechanisms + tls + "</sasl:features>", V1, "rspauth", nil},
 		{"CORE-5.1.1-4 bare mechanisms", oldHello, oldServer + mechanisms, Version{}, "rspauth", nil},
+		{"CORE-4.2-2 comments of a server without version", oldHello, oldServer + "<!-- x --><?x y?>" + strings.Replace(mechanisms, "DIGEST", "DIG<!-- x -->EST", 1), Version{}, "rspauth", nil},
 		{"CORE-5.1.1-4 features of today", mixedHello, mixedServer + "<stream:features>" + mechanisms + "</stream:features>", V1, "rspauth", nil},
 		{"CORE-5.1.1-9 failure", oldHello, oldServer + mechanisms, Version{}, "<sasl:failure/>", sasl.NotAuthorized},
 		{"CORE-5.1.2-7 wrong rspauth", oldHello, oldServer + mechanisms, Version{}, "<sasl:challenge>" + base64.StdEncoding.EncodeToString([]byte("rspauth=00000000000000000000000000000000")) + "</sasl:challenge>", sasl.ErrServerNotVerified},

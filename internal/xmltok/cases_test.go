@@ -16,6 +16,11 @@ import (
 
 // outcome is all that a scanner says about an input, as text.
 func outcome(r io.Reader, lim xmltok.Limits, utf16 bool) (string, error) {
+	return outcomeOf(r, lim, utf16, false)
+}
+
+// outcomeOf is the outcome with comments skipped or not.
+func outcomeOf(r io.Reader, lim xmltok.Limits, utf16, skip bool) (string, error) {
 	s := xmltok.NewScanner(r, lim)
 	defer s.Release()
 	s.AcceptUTF16(utf16)
@@ -34,6 +39,7 @@ func outcome(r io.Reader, lim xmltok.Limits, utf16 bool) (string, error) {
 		switch ev {
 		case xmltok.Open:
 			fmt.Fprintf(&out, "Open %s\n", tagString(s.Root()))
+			s.SkipComments(skip)
 		case xmltok.Element:
 			fmt.Fprintf(&out, "Element %s\n", elemString(s.Element()))
 		case xmltok.Close:

@@ -12,7 +12,7 @@ type work struct {
 	// Where reading goes on.
 	mode   mode
 	i      int  // the next byte of content
-	search int  // in a tag: the next byte to look for its end in
+	search int  // in a tag: the next byte to look for its end in; in what is skipped: the next byte
 	quote  byte // in a tag: the quote of the value that search is in
 
 	// The elements that are open, and what their tags declared.
@@ -54,6 +54,10 @@ const (
 	inContent mode = iota
 	inTag          // at w.i begins a tag whose end is not there yet
 	inCDATA
+	// What is skipped; run is not called in these.
+	inComment
+	inTarget // of a processing instruction
+	inPI     // behind its target
 )
 
 // status is how reading ended.

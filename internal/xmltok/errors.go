@@ -106,6 +106,8 @@ const (
 	limitReference
 	faultTrailing
 	faultUnfinished
+	faultHyphens
+	faultTarget
 	numFaults
 )
 
@@ -155,6 +157,8 @@ var faults = [numFaults]struct {
 	limitReference:      {Limit, "reference too long"},
 	faultTrailing:       {NotWellFormed, "something follows the element"},
 	faultUnfinished:     {NotWellFormed, "element without end"},
+	faultHyphens:        {NotWellFormed, "-- in a comment"},
+	faultTarget:         {NotWellFormed, "malformed target of a processing instruction"},
 }
 
 // at makes the error of fault f at the given offset.

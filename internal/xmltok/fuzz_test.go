@@ -19,26 +19,46 @@ import (
 var fuzzLimits = xmltok.Limits{Element: 2000, Tag: 300, Depth: 10, Attrs: 8, Children: 50}
 
 // FuzzScanner compares a scanner with itself, fed in pieces, and with
-// encoding/xml: that takes what the scanner takes, with the same tree.
+// encoding/xml: that takes what the scanner takes, with the same tree, be it that
+// comments are skipped or not.
 func FuzzScanner(f *testing.F) {
 	for _, c := range xmltoktest.Cases() {
 		if len(c.Input) < 3000 {
 			f.Add([]byte(c.Input), uint64(1))
 		}
 	}
+	for _, c := range skipped {
+		f.Add([]byte("<s xmlns:h='u'>"+c.in+"</s>"), uint64(1))
+	}
 	f.Fuzz(func(t *testing.T, in []byte, seed uint64) {
-		whole, err := outcome(bytes.NewReader(in), fuzzLimits, true)
-		checkError(t, err)
 		rnd := rand.New(rand.NewPCG(seed, 0))
-		for _, r := range []io.Reader{
-			iotest.OneByteReader(bytes.NewReader(in)),
-			&pieces{string(in), rnd, 1 + rnd.IntN(40)},
-		} {
-			cut, cutErr := outcome(r, fuzzLimits, true)
-			differ(t, fmt.Sprintf("%T", r), string(in), whole, err, cut, cutErr)
-		}
-		if err == nil && !isUTF16(in) {
-			compareTrees(t, in)
+		var plain string
+		var plainErr error
+		for _, skip := range []bool{false, true} {
+			whole, err := outcomeOf(bytes.NewReader(in), fuzzLimits, true, skip)
+			checkError(t, err)
+			for _, r := range []io.Reader{
+				iotest.OneByteReader(bytes.NewReader(in)),
+				&pieces{string(in), rnd, 1 + rnd.IntN(40)},
+			} {
+				cut, cutErr := outcomeOf(r, fuzzLimits, true, skip)
+				differ(t, fmt.Sprintf("%T, skip %v", r, skip), string(in), whole, err, cut, cutErr)
+			}
+			switch {
+			case !skip:
+				plain, plainErr = whole, err
+			case plainErr == nil || classOf(plainErr) != xmltok.Restricted:
+				differ(t, "with nothing to skip", string(in), plain, plainErr, whole, err)
+			}
+			if err != nil || isUTF16(in) {
+				continue
+			}
+			doc := in
+			if skip {
+				doc = withoutSkipped(t, in)
+				compareSkipped(t, in, doc, whole)
+			}
+			compareTrees(t, doc)
 		}
 	})
 }
@@ -93,10 +113,7 @@ func isUTF16(in []byte) bool { return bytes.IndexByte(in, 0) >= 0 || in[0] >= 0x
 //   - it replaces CR LF and CR in values, but leaves tab and LF there.
 func compareTrees(t *testing.T, in []byte) {
 	t.Helper()
-	in = bytes.TrimPrefix(in, []byte("\uFEFF"))
-	if at := bytes.Index(in, []byte("?>")); bytes.HasPrefix(in, []byte("<?xml")) {
-		in = in[at+2:]
-	}
+	in = withoutDeclaration(in)
 	if bytes.Contains(in, []byte("'xmlns'")) || bytes.Contains(in, []byte(`"xmlns"`)) {
 		return
 	}
@@ -111,6 +128,15 @@ func compareTrees(t *testing.T, in []byte) {
 	if got.String() != want {
 		t.Errorf("%q:\nour tree %s\nencoding/xml's %s", in, got.String(), want)
 	}
+}
+
+// withoutDeclaration drops what may be before the root.
+func withoutDeclaration(in []byte) []byte {
+	in = bytes.TrimPrefix(in, []byte("\uFEFF"))
+	if at := bytes.Index(in, []byte("?>")); bytes.HasPrefix(in, []byte("<?xml")) {
+		in = in[at+2:]
+	}
+	return in
 }
 
 func stdTree(in []byte) (string, error) {

@@ -40,6 +40,18 @@ func TestReadingIsLinear(t *testing.T) {
 		"declaration":       "<?xml version='1.0'" + strings.Repeat(" ", 1000) + "?><s>",
 		"white space":       big(" ") + "<s>" + big(" "),
 		"after the root":    "<s/>" + big(" "),
+		"comment":           head + "<a><!--" + big("x") + "--></a>",
+		"comment of -":      head + "<a><!--" + big("- ") + "--></a>",
+		"wide comment":      head + "<a><!--" + big("é€𝄞") + "--></a>",
+		"instruction of ?":  head + "<a><?x " + big("?") + "?></a>",
+		"long target":       head + "<a><?x" + big("x") + "?></a>",
+		"long wide target":  head + "<a><?x" + big("é") + "?></a>",
+		"many comments":     head + "<a>" + big("x<!---->") + "</a>",
+		"many instructions": head + "<a>" + big("<?x?>") + "</a>",
+		"top comment":       head + "<!--" + big("-x é") + "-->",
+		"top target":        head + "<?x" + big("é") + "?>",
+		"top comments":      head + big("<!----> <?x?>"),
+		"unfinished one":    head + "<a><!--" + big("x"),
 		"unfinished":        head + "<a b='" + big("x"),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -56,6 +68,7 @@ func TestReadingIsLinear(t *testing.T) {
 				if s.err != nil {
 					t.Fatal(s.err)
 				}
+				s.SkipComments(s.root != nil)
 				if wasInTag && (ev != None || s.w.mode != inTag) {
 					again++
 				}
@@ -90,11 +103,13 @@ func TestReadingIsLinear(t *testing.T) {
 // resume is the place from which the scanner will go on.
 func resume(s *Scanner) int {
 	switch s.state {
-	case inElement, inHeader:
-		if s.w.mode == inTag {
+	case inElement, inCutElement, inHeader:
+		if m := s.w.mode; m == inTag || m >= inComment {
 			return s.w.search
 		}
 		return s.w.i
+	case inMisc:
+		return s.w.search
 	case inEnd, atDecl:
 		return s.search
 	}
@@ -121,6 +136,59 @@ func TestBuffersGoBack(t *testing.T) {
 	}
 	if s.in.buf != nil || s.w != nil {
 		t.Error("memory while it waits")
+	}
+}
+
+// Of an endless comment between elements little is kept, and between it and the
+// next thing no buffer is held.
+func TestSkippedIsNotKept(t *testing.T) {
+	for name, head := range map[string]string{"comment": "<s><!--", "instruction": "<s><?x ", "target": "<s><?x"} {
+		read, stop := 0, 10<<20
+		s := NewScanner(readerFunc(func(p []byte) (int, error) {
+			if read += len(p); read > stop {
+				return 0, io.EOF
+			}
+			n := copy(p, head)
+			head = head[n:]
+			for k := range p[n:] {
+				p[n+k] = 'x'
+			}
+			return len(p), nil
+		}), Limits{Element: -1})
+		if _, err := s.Next(); err != nil {
+			t.Fatal(name, err)
+		}
+		s.SkipComments(true)
+		s.consume()
+		for {
+			if ev := s.step(); ev != None || s.err != nil {
+				t.Fatal(name, ev, s.err)
+			}
+			if n := s.in.end - s.in.pos; n != 1 {
+				t.Fatalf("%s: %d bytes are kept", name, n)
+			}
+			if len(s.in.buf.data) > minBuffer<<(2*busyClass) {
+				t.Fatalf("%s: buffer of %d bytes", name, len(s.in.buf.data))
+			}
+			if err := s.in.fill(); err != nil {
+				break
+			}
+		}
+		if read <= stop {
+			t.Errorf("%s: stopped after %d bytes", name, read)
+		}
+		s.Release()
+	}
+
+	s := NewScanner(iotest.OneByteReader(strings.NewReader("<s><!-- x --><a><?x?></a>")), Limits{})
+	for _, want := range []Event{Open, Space, Element} {
+		if ev, err := s.Next(); ev != want {
+			t.Fatal(ev, err)
+		}
+		s.SkipComments(true)
+	}
+	if _, err := s.Next(); err != io.EOF || s.in.buf != nil || s.w != nil {
+		t.Error(err, "memory while it waits")
 	}
 }
 

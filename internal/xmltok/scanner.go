@@ -20,7 +20,7 @@ const (
 	None    Event = iota // nothing, there is an error
 	Open                 // the start tag of the root, see [Scanner.Root]
 	Element              // a complete first-level element, see [Scanner.Element]
-	Space                // white space between elements (RFC 6120 section 4.6.1), as much as was there
+	Space                // white space between elements (RFC 6120 section 4.6.1), as much as was there, or what is skipped
 	Close                // the end tag of the root; nothing but white space may follow
 )
 
@@ -49,6 +49,7 @@ type Scanner struct {
 	state state
 	again bool // the document follows another, whose white space may come first
 	utf16 bool // UTF-16 is allowed
+	skip  bool // comments and processing instructions are skipped
 	ready bool // w has a finished element, which begins at in.pos
 	size  int  // of the element or tag that is handed out
 	base  int64
@@ -64,15 +65,17 @@ type Scanner struct {
 type state uint8
 
 const (
-	atStart   state = iota // nothing of it is read
-	atDecl                 // behind the byte order mark
-	inProlog               // in the white space before the root
-	inHeader               // in the start tag of the root
-	afterOpen              // behind the start tag of a root that is an empty element
-	inStream               // between first-level elements
-	inElement              // in a first-level element
-	inEnd                  // in the end tag of the root
-	inEpilog               // behind it
+	atStart      state = iota // nothing of it is read
+	atDecl                    // behind the byte order mark
+	inProlog                  // in the white space before the root
+	inHeader                  // in the start tag of the root
+	afterOpen                 // behind the start tag of a root that is an empty element
+	inStream                  // between first-level elements
+	inElement                 // in a first-level element
+	inEnd                     // in the end tag of the root
+	inEpilog                  // behind it
+	inMisc                    // in what is skipped between first-level elements
+	inCutElement              // in a first-level element in which something is skipped
 )
 
 var errReleased = errors.New("xmltok: scanner is released")
@@ -121,7 +124,7 @@ func (s *Scanner) Element() *Elem {
 // document before (go-sendxmpp ends each element with a line feed).
 func (s *Scanner) Restart() {
 	s.consume()
-	s.state, s.search, s.again = atStart, 0, true
+	s.state, s.search, s.again, s.skip = atStart, 0, true, false
 	s.decl, s.root, s.scope = Declaration{}, nil, nil
 }
 
@@ -245,7 +248,7 @@ func (s *Scanner) settle() {
 	}
 	b, n := s.in.rest()
 	switch s.state {
-	case inElement, inHeader:
+	case inElement, inCutElement, inHeader:
 		if s.w.last(b, n) == bad {
 			s.fail(s.w.faultAt, s.w.fault, n)
 		}

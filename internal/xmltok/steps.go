@@ -50,6 +50,10 @@ func (s *Scanner) step() Event {
 			if !s.epilog() {
 				return None
 			}
+		case inMisc:
+			return s.misc()
+		case inCutElement:
+			return s.cutElement()
 		}
 	}
 	return None
@@ -70,6 +74,9 @@ func (s *Scanner) top() (ev Event, again bool) {
 			return None, true
 		case '!', '?':
 			at, f := markup(b, 0)
+			if s.skip && at < n && s.skipTop(f) {
+				return None, true
+			}
 			if f == 0 {
 				f = faultStray // CDATA
 			}
@@ -103,7 +110,8 @@ func (s *Scanner) begin(sc *scope, header bool) {
 	s.w.reset(sc, &s.lim, header)
 }
 
-// run goes on with the element or header at the beginning of the bytes.
+// run goes on with the element or header at the beginning of the bytes. If it
+// comes upon something to skip it returns bad, without an error.
 func (s *Scanner) run() status {
 	b, n := s.in.rest()
 	st := s.w.run(b, n)
@@ -115,6 +123,10 @@ func (s *Scanner) run() status {
 		}
 	}
 	if st == bad {
+		if s.skip && s.w.skips(s.w.fault) {
+			s.state = inCutElement
+			return bad
+		}
 		// The limit may be at the end of what is there.
 		s.fail(s.w.faultAt, s.w.fault, n+1)
 	}
@@ -123,6 +135,9 @@ func (s *Scanner) run() status {
 
 func (s *Scanner) element() Event {
 	if s.run() != done {
+		if s.state == inCutElement {
+			return s.cutElement()
+		}
 		return None
 	}
 	s.ready = true
