@@ -100,14 +100,14 @@ func inProcess(t *testing.T, n *echoes) (bot xmpp.Sender, sees <-chan string) {
 	}
 	err = register.Register(ctx, c, gw, register.Field{Name: "username", Value: "1"},
 		register.Field{Name: "password", Value: "x"})
-	if err == nil {
-		err = presence.Approve(ctx, c, gw)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := <-seen; got != "gw.example.org subscribe" {
 		t.Errorf("saw %q", got)
+	}
+	if err := presence.Approve(ctx, c, gw); err != nil {
+		t.Fatal(err)
 	}
 	return c, seen
 }
