@@ -39,18 +39,8 @@ func (s *Server) ServeS2SConn(ctx context.Context, nc net.Conn) error {
 		nc.Close()
 		return errNoFederation
 	}
-	tr, isTransport := nc.(stream.Transport)
-	if !isTransport {
-		tr = stream.NewTransport(nc)
-	}
-	cn := &connection{tr: tr, role: roleServer}
-	if err := s.addConn(cn); err != nil {
-		stream.Refuse(tr, err)
-		return err
-	}
-	defer s.removeConn(cn)
-	return s.guarded(cn, func() error {
-		if _, isTLS := nc.(*tls.Conn); !isTLS && !isTransport {
+	return s.withConn(nc, roleServer, func(cn *connection, bare bool) error {
+		if bare {
 			var config *tls.Config
 			if s.fed.cfg.TLS != nil {
 				config = s.fed.acceptTLS(jid.JID{})

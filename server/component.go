@@ -282,18 +282,8 @@ func (s *Server) ServeComponentConn(ctx context.Context, nc net.Conn) error {
 		nc.Close()
 		return errNoComponents
 	}
-	tr, isTransport := nc.(stream.Transport)
-	if !isTransport {
-		tr = stream.NewTransport(nc)
-	}
-	cn := &connection{tr: tr, role: roleComponent}
-	if err := s.addConn(cn); err != nil {
-		stream.Refuse(tr, err)
-		return err
-	}
-	defer s.removeConn(cn)
-	return s.guarded(cn, func() error {
-		if _, isTLS := nc.(*tls.Conn); !isTLS && !isTransport {
+	return s.withConn(nc, roleComponent, func(cn *connection, bare bool) error {
+		if bare {
 			if err := s.components.admit(ctx, cn, nc); err != nil {
 				return err
 			}

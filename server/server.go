@@ -416,17 +416,25 @@ func (s *Server) Pipe() stream.Transport {
 // a [stream.Transport], or a *tls.Conn after its handshake. The error says why
 // the stream ended; nil if the client has closed it.
 func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
-	tr, ok := nc.(stream.Transport)
-	if !ok {
+	return s.withConn(nc, roleClient, func(cn *connection, _ bool) error { return s.serveClient(ctx, cn) })
+}
+
+// withConn counts a connection while fn serves it, if there is room for it. bare says
+// that it may still begin with a TLS handshake: it is neither a Transport nor a
+// *tls.Conn.
+func (s *Server) withConn(nc net.Conn, r role, fn func(cn *connection, bare bool) error) error {
+	tr, isTransport := nc.(stream.Transport)
+	if !isTransport {
 		tr = stream.NewTransport(nc)
 	}
-	cn := &connection{tr: tr}
+	cn := &connection{tr: tr, role: r}
 	if err := s.addConn(cn); err != nil {
 		stream.Refuse(tr, err)
 		return err
 	}
 	defer s.removeConn(cn)
-	return s.guarded(cn, func() error { return s.serveClient(ctx, cn) })
+	_, isTLS := nc.(*tls.Conn)
+	return s.guarded(cn, func() error { return fn(cn, !isTransport && !isTLS) })
 }
 
 // guarded runs what serves a connection. A panic, of an Accounts say, costs that
