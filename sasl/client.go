@@ -32,6 +32,10 @@ type ClientConfig struct {
 	// server was verified, with keys that a later exchange can use.
 	SaveKeys func(ClientKeys)
 
+	// HashedToken is a token for one mechanism of the HT family (XEP-0484), which
+	// [NewClient] is asked for by its name; Choose does not look at it.
+	HashedToken string
+
 	Token     string // OAuth 2.0 bearer token; enables OAUTHBEARER
 	External  bool   // use EXTERNAL: the channel (TLS client certificate) identifies the client
 	Anonymous bool   // use ANONYMOUS
@@ -130,7 +134,10 @@ func Choose(offered []string, cfg ClientConfig) (name string, c Client, err erro
 	for _, name := range offered {
 		m, ok := lookup(name)
 		why := errors.New("is not known here")
-		if ok {
+		switch {
+		case ok && m.ht != 0:
+			why = errors.New("takes a token, and is not offered so")
+		case ok:
 			why = cfg.usable(m)
 		}
 		refused.Refusals = append(refused.Refusals, Refusal{name, why})
@@ -173,6 +180,19 @@ func (cfg *ClientConfig) usable(m mechanism) error {
 		return errors.New("needs a user name and a password")
 	case m.plus && cfg.binding() == "":
 		return errors.New("finds no channel binding type that both sides support")
+	case m.ht != 0:
+		return cfg.usableToken(m)
+	}
+	return nil
+}
+
+// usableToken is usable for mechanisms of the HT family.
+func (cfg *ClientConfig) usableToken(m mechanism) error {
+	if cfg.Username == "" || cfg.HashedToken == "" {
+		return errors.New("needs a user name and a token")
+	}
+	if _, err := tokenBinding(m, cfg.TLS, cfg.leaf()); err != nil {
+		return fmt.Errorf("cannot be bound to the channel: %w", err)
 	}
 	return nil
 }
@@ -183,6 +203,9 @@ func (cfg *ClientConfig) hasSecret(h crypto.Hash) bool {
 }
 
 func newClient(m mechanism, cfg ClientConfig) (Client, error) {
+	if m.ht != 0 {
+		return newHTClient(m, cfg)
+	}
 	if m.name != External && m.name != Anonymous {
 		if err := cfg.checkAnnouncements(); err != nil {
 			return nil, err

@@ -7,6 +7,7 @@
 //	DIGEST-MD5                                       RFC 2831 (historic, RFC 6331)
 //	PLAIN                                            RFC 4616
 //	ANONYMOUS                                        RFC 4505
+//	HT-SHA-256-*, HT-SHA-512-*                       draft-schmaus-kitten-sasl-ht-09
 //
 // The package knows nothing of XML, streams or addresses. It exchanges byte
 // strings; base64 and framing belong to the caller. RFC 6120 and the
@@ -28,6 +29,13 @@
 // secrets come in through [Credentials], a struct of optional functions. An
 // unknown user gets the same challenges, costs the same work and fails with
 // the same error as a wrong password.
+//
+// # Tokens
+//
+// The HT mechanisms take a token that the server gave at a former login, for
+// logins in one round trip (XEP-0484). They are not offered among the others and
+// not chosen by [Choose]: a token belongs to one of them, which is asked for by
+// name. [HashedTokens] has the rules by which a server keeps the tokens of a client.
 //
 // # Channel binding and downgrade protection
 //

@@ -76,6 +76,9 @@ type mechanism struct {
 	scram crypto.Hash // 0 if not of the SCRAM family
 	plus  bool        // with channel binding
 	clear bool        // needs a confidential channel (or AllowPlaintext)
+
+	ht      crypto.Hash // 0 if not of the HT family
+	binding string      // of the HT family: channel binding type, "" for none
 }
 
 // mechanisms lists the known ones, strongest first: what never lets the server
@@ -97,7 +100,7 @@ func mechanisms() []mechanism {
 }
 
 func lookup(name string) (mechanism, bool) {
-	all := mechanisms()
+	all := append(mechanisms(), tokenMechanisms()...)
 	i := slices.IndexFunc(all, func(m mechanism) bool { return m.name == name })
 	if i < 0 {
 		return mechanism{}, false

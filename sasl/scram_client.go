@@ -215,10 +215,8 @@ func (c *scramClient) checkExtensions(ext []attr) error {
 
 // deriveKeys takes saved keys if they fit, and otherwise makes them.
 func (c *scramClient) deriveKeys(f serverFirst) error {
-	lo := orDefault(c.cfg.MinIterations, DefaultMinIterations)
-	hi := orDefault(c.cfg.MaxIterations, DefaultMaxIterations)
-	if f.iterations < lo || f.iterations > hi {
-		return fmt.Errorf("%w: %d, not within %d to %d", ErrIterations, f.iterations, lo, hi)
+	if err := c.cfg.CheckIterations(f.iterations); err != nil {
+		return err
 	}
 	h := c.mech.scram
 	for _, k := range c.cfg.Keys {
@@ -238,6 +236,17 @@ func (c *scramClient) deriveKeys(f serverFirst) error {
 	c.keys = ClientKeys{
 		Hash: h, Salt: f.salt, Iterations: f.iterations,
 		ClientKey: mac(h, salted, "Client Key"), ServerKey: mac(h, salted, "Server Key"),
+	}
+	return nil
+}
+
+// CheckIterations returns an error that wraps ErrIterations if a server asks for
+// fewer or more iterations than MinIterations and MaxIterations allow.
+func (cfg *ClientConfig) CheckIterations(n int) error {
+	lo := orDefault(cfg.MinIterations, DefaultMinIterations)
+	hi := orDefault(cfg.MaxIterations, DefaultMaxIterations)
+	if n < lo || n > hi {
+		return fmt.Errorf("%w: %d, not within %d to %d", ErrIterations, n, lo, hi)
 	}
 	return nil
 }

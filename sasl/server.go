@@ -47,6 +47,11 @@ type Credentials struct {
 	// External returns the user that the channel identifies (EXTERNAL), for
 	// example from the client's certificate. authzid may be empty.
 	External func(ctx context.Context, authzid string, state *tls.ConnectionState) (user string, err error)
+	// HashedToken calls match with each of the tokens that the user may log in with
+	// by this mechanism of the HT family (XEP-0484), and returns nil if it was
+	// true for one that is good. It makes these mechanisms possible. See
+	// [HashedTokens.Use].
+	HashedToken func(ctx context.Context, user, mechanism string, match func(token string) bool) error
 	// Anonymous allows ANONYMOUS and returns a user name, which may be empty.
 	// trace is what the client said of itself; it proves nothing.
 	Anonymous func(ctx context.Context, trace string) (user string, err error)
@@ -107,7 +112,8 @@ type ServerConfig struct {
 }
 
 // Mechanisms returns what a server can offer with its credentials on this
-// channel, strongest first. Offered is not looked at.
+// channel, strongest first. Offered is not looked at. The mechanisms for hashed
+// tokens are not among them, see [TokenMechanisms].
 func Mechanisms(cfg ServerConfig) []string {
 	var names []string
 	for _, m := range mechanisms() {
@@ -133,6 +139,10 @@ func (cfg *ServerConfig) possible(m mechanism) bool {
 		return c.Verify != nil || c.SCRAM != nil
 	case Anonymous:
 		return c.Anonymous != nil
+	}
+	if m.ht != 0 {
+		_, err := tokenBinding(m, cfg.TLS, cfg.Certificate)
+		return c.HashedToken != nil && err == nil
 	}
 	if c.SCRAM == nil || !slices.Contains(cfg.hashes(), m.scram) {
 		return false
@@ -173,6 +183,9 @@ func NewServer(name string, cfg ServerConfig) (Server, error) {
 		return &plainServer{serverBase: base}, nil
 	case Anonymous:
 		return &anonymousServer{serverBase: base}, nil
+	}
+	if m.ht != 0 {
+		return &htServer{serverBase: base, mech: m}, nil
 	}
 	return &scramServer{serverBase: base, mech: m}, nil
 }

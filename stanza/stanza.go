@@ -69,7 +69,7 @@ func (s *Stanza) With(h Header) *Stanza {
 // Adding returns a stanza with further payloads behind those that s has. They are
 // what [New] takes. Nothing of s is decoded or changed.
 func (s *Stanza) Adding(payloads ...any) (*Stanza, error) {
-	body := []byte(s.body)
+	body := append(make([]byte, 0, len(s.body)+128*len(payloads)), s.body...)
 	for _, p := range payloads {
 		var err error
 		if body, err = AppendPayload(body, p); err != nil {

@@ -18,12 +18,5 @@ func (c *Conn) Admit(in Incoming, reached State, payload any, admitted func()) (
 }
 
 func (c *Conn) admit(reply string, reached State, admitted func()) (Outcome, error) {
-	writer, _, err := c.out.put(item{raw: reply}, forced)
-	if admitted != nil && err == nil {
-		admitted()
-	}
-	if writer {
-		go c.writer()
-	}
-	return Outcome{State: reached | Ready}, err
+	return c.admitManaged(reply, &managementReply{}, reached, admitted)
 }

@@ -107,8 +107,7 @@ func (a *clientAuth) run(offered stanza.Element) (Outcome, error) {
 		if err == nil {
 			return Outcome{State: Authenticated, Restart: a.ns == NSSASL, MayRestart: a.ns == NSOldSASL}, nil
 		}
-		f, ok := errors.AsType[*sasl.Failure](err)
-		if !ok || f.Condition != sasl.InvalidMechanism && f.Condition != sasl.MechanismTooWeak {
+		if !isNotWanted(err) {
 			return Outcome{}, err
 		}
 		a.config.Refuse = append(slices.Clip(a.config.Refuse), name)
@@ -246,6 +245,9 @@ type SASLServer struct {
 	Done func(c *Conn, mechanism, user, authzid string) error
 	// Failed, if not nil, is called when a try has failed.
 	Failed func(c *Conn, mechanism string, err error)
+	// SASL2, if not nil, offers the Extensible SASL Profile (XEP-0388) too, on a
+	// stream that is [Secure]. Failed tries count together.
+	SASL2 *SASL2Server
 
 	tries      int
 	mismatches int    // failures that do not count as tries
@@ -266,8 +268,12 @@ func (s SASLServer) Features() []Feature {
 			requests = append(requests, xml.Name{Space: ns, Local: local})
 		}
 	}
-	return []Feature{{Name: mechanismsName, Aliases: []xml.Name{oldMechanisms}, Not: Authenticated,
+	fs := []Feature{{Name: mechanismsName, Aliases: []xml.Name{oldMechanisms}, Not: Authenticated,
 		Requests: requests, Offer: s.offer, Serve: s.serve}}
+	if s.SASL2 == nil {
+		return fs
+	}
+	return append([]Feature{s.feature2()}, fs...)
 }
 
 // prepare fills in what depends on the connection.
@@ -340,11 +346,17 @@ func (s *SASLServer) serve(ctx context.Context, c *Conn, in Incoming) (Outcome, 
 		} else {
 			err = nil
 		}
-		if err == nil && s.exhausted() {
-			err = newError(PolicyViolation, "too many failed tries to authenticate")
-		}
-		return Outcome{}, err
+		return Outcome{}, s.enough(err)
 	}
+}
+
+// enough returns the error that ends the stream after a failed try that was
+// answered: err, or that there were as many as may be.
+func (s *SASLServer) enough(err error) error {
+	if err == nil && s.exhausted() {
+		return newError(PolicyViolation, "too many failed tries to authenticate")
+	}
+	return err
 }
 
 // count counts a failed try. One that fails because of the channel binding,
@@ -375,15 +387,9 @@ type serverExchange struct {
 
 // fail reports a failed try. An err that is no SASL failure comes back.
 func (e *serverExchange) fail(err error) error {
-	f, ok := errors.AsType[*sasl.Failure](err)
-	if cond, isCond := errors.AsType[sasl.Condition](err); !ok && isCond {
-		f, ok = &sasl.Failure{Condition: cond, Err: err}, true
-	}
+	f, ok := e.s.failure(e.c, e.mechanism, err)
 	if !ok {
 		return err
-	}
-	if e.s.Failed != nil {
-		e.s.Failed(e.c, e.mechanism, f)
 	}
 	if e.ns == NSOldSASL {
 		return e.c.say([]byte("<sasl:failure/>"))
@@ -397,22 +403,50 @@ func (e *serverExchange) fail(err error) error {
 	return e.c.say(append(b, "</failure>"...))
 }
 
+// failure returns err as a SASL failure, which is reported; false if it is none.
+func (s *SASLServer) failure(c *Conn, mechanism string, err error) (*sasl.Failure, bool) {
+	f, ok := errors.AsType[*sasl.Failure](err)
+	if cond, isCond := errors.AsType[sasl.Condition](err); !ok && isCond {
+		f, ok = &sasl.Failure{Condition: cond, Err: err}, true
+	}
+	if ok && s.Failed != nil {
+		s.Failed(c, mechanism, f)
+	}
+	return f, ok
+}
+
 // try runs one exchange and returns the data to send with success. An error
 // that is neither a SASL failure nor errAgain ends the stream.
 func (e *serverExchange) try(ctx context.Context) ([]byte, error) {
 	mech, response, err := e.begin()
-	for err == nil {
-		var out []byte
-		var done bool
-		if out, done, err = mech.Next(ctx, response); err != nil {
-			break
-		}
-		if done {
-			return out, e.done(mech)
-		}
-		response, err = e.next(out)
+	if err != nil {
+		return nil, err
 	}
-	return nil, err
+	data, err := runMechanism(ctx, mech, response, e.next)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.s.refuseTasks(ctx, e.c, e.mechanism, mech); err != nil {
+		return nil, err
+	}
+	return data, e.s.done(e.c, e.mechanism, mech)
+}
+
+// responder sends a challenge and returns the response.
+type responder func(challenge []byte) (response []byte, err error)
+
+// runMechanism runs a mechanism to its end and returns the data that goes with the
+// success.
+func runMechanism(ctx context.Context, mech sasl.Server, response []byte, next responder) ([]byte, error) {
+	for {
+		out, done, err := mech.Next(ctx, response)
+		if err != nil || done {
+			return out, err
+		}
+		if response, err = next(out); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // begin reads what begins a try.
@@ -446,11 +480,15 @@ func (e *serverExchange) begin() (sasl.Server, []byte, error) {
 }
 
 // done asks whether the client is wanted.
-func (e *serverExchange) done(mech sasl.Server) error {
-	if e.s.Done == nil {
+func (s *SASLServer) done(c *Conn, mechanism string, mech sasl.Server) error {
+	if s.Done == nil {
 		return nil
 	}
-	err := e.s.Done(e.c, e.mechanism, mech.Username(), mech.AuthzID())
+	return wireFailure(s.Done(c, mechanism, mech.Username(), mech.AuthzID()))
+}
+
+// wireFailure makes an error one that the client may be told.
+func wireFailure(err error) error {
 	_, isFailure := errors.AsType[*sasl.Failure](err)
 	_, isCondition := errors.AsType[sasl.Condition](err)
 	if err != nil && !isFailure && !isCondition {

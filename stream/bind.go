@@ -75,15 +75,9 @@ func (c *Conn) request(b []byte, id string) (*stanza.Stanza, error) {
 		if st != nil && st.Kind == stanza.KindIQ && st.ID == id && st.Type.IsResponse() {
 			return st, st.Err()
 		}
-		size := len(in.Element.Raw())
-		if st != nil {
-			size = st.Size()
+		if err = c.keepEarly(in, "the reply to "+id); err == nil {
+			in, err = c.receive()
 		}
-		if c.earlySize += size; c.earlySize > maxEarly {
-			return nil, newError(PolicyViolation, "too much before the reply to "+id)
-		}
-		c.early = append(c.early, in)
-		in, err = c.receive()
 	}
 	return nil, err
 }

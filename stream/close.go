@@ -27,18 +27,30 @@ var past = time.Unix(1, 0)
 // peer if this is the receiving side, and no error if it is the initiator. When
 // the connection itself has failed nothing is sent.
 //
+// If the connection has failed, or has timed out, and the peer has granted resumption
+// (XEP-0198), the stream is not ended but detached, see [Conn.Detached].
+//
 // Fail takes at most the CloseTimeout. Call it from the goroutine that calls
 // Next, when Next has returned an error or will not be called again.
 func (c *Conn) Fail(err error) {
-	defer c.Close()
+	e := c.ending(err)
 	if c.readFailed {
+		e = nil
+	}
+	if c.survives(err) && c.Detach(e) {
+		c.sc.Release()
 		return
 	}
-	e := c.ending(err)
-	c.sendEnd(e)
+	defer c.Close()
+	if c.readFailed || c.resuming != nil && (e == nil || e.Condition == ConnectionTimeout) {
+		return // the end of the stream would be that of the session which is to be resumed
+	}
+	if c.sendEnd(e) == ErrDetached {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), c.cfg.CloseTimeout)
 	defer cancel()
-	if c.flush(ctx) == nil && e != nil {
+	if c.Flush(ctx) == nil && e != nil {
 		c.linger(ctx)
 	}
 }
@@ -71,12 +83,16 @@ func isOrderly(err error) bool {
 // ends before, the connection is closed at once and the error is that of ctx;
 // when the connection fails before all is written, the error says why. Another
 // goroutine must be calling Next meanwhile. On a managed stream the peer is asked
-// to acknowledge what it has got, so that nothing is unacked that it has handled.
+// to acknowledge what it has got, so that nothing is unacked that it has handled. A
+// stream that is detached ends at once, and the error is [ErrDetached]; so it is on a
+// connection in whose place another one has come, where only that connection is closed.
 func (c *Conn) Shutdown(ctx context.Context, reason *Error) error {
 	defer c.Close()
 	c.askAtEnd()
-	c.sendEnd(reason)
-	if err := c.flush(ctx); err != nil {
+	if err := c.sendEnd(reason); err == ErrDetached {
+		return err
+	}
+	if err := c.Flush(ctx); err != nil {
 		return err
 	}
 	select {
@@ -87,10 +103,10 @@ func (c *Conn) Shutdown(ctx context.Context, reason *Error) error {
 	}
 }
 
-// Close closes the connection at once. What is queued is not sent; Unsent
-// returns it.
+// Close closes the connection at once, and ends the session. What is queued is not
+// sent; Unsent returns it. A session that has another connection already goes on.
 func (c *Conn) Close() error {
-	c.out.fail(ErrClosed)
+	c.out.failFor(c, ErrClosed)
 	return c.tr.Close()
 }
 
@@ -107,22 +123,24 @@ func (c *Conn) Closing() bool {
 	return final
 }
 
-// sendEnd queues the last things that this side says, once.
-func (c *Conn) sendEnd(e *Error) {
+// sendEnd queues the last things that this side says, once. If that cannot be, the
+// error says why.
+func (c *Conn) sendEnd(e *Error) error {
 	var b []byte
 	if !c.opened {
 		// "If the error is triggered by the initial stream header, the
 		// receiving entity MUST still send the opening <stream> tag" (RFC
 		// 6120, section 4.9.1.2).
 		if c.initiator {
-			return
+			return nil
 		}
 		b = c.opening().appendXML(b)
 	}
 	if e != nil {
 		b = e.appendXML(b, c.sent.Version == Version{} || c.headed && c.in.Version == Version{})
 	}
-	c.tryPut(item{raw: string(append(b, "</stream:stream>"...))}, last)
+	_, err := c.tryPut(item{raw: string(append(b, "</stream:stream>"...))}, last)
+	return err
 }
 
 // opening returns the header of a stream that is opened only to be closed. It
@@ -141,17 +159,6 @@ func (c *Conn) opening() *Header {
 	}
 	c.opened = true
 	return &c.sent
-}
-
-// flush waits until all is written.
-func (c *Conn) flush(ctx context.Context) error {
-	select {
-	case <-c.out.drained():
-		_, err := c.out.status()
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // linger lets the peer read the error, until it closes the connection too.

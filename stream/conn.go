@@ -25,6 +25,7 @@ const (
 	DefaultMaxStanza          = 256 << 10
 	DefaultMaxUnauthenticated = 16 << 10
 	DefaultMaxOutbox          = 4 << 20
+	DefaultMaxDetached        = 1 << 20
 )
 
 // Config is what both roles need of a stream. Zero values are the defaults; a
@@ -61,6 +62,10 @@ type Config struct {
 	// MaxOutbox bounds what waits to be written, in bytes. Default 4 MiB, -1 =
 	// no limit. A single stanza is taken however large it is.
 	MaxOutbox int
+	// MaxDetached is what counts in place of MaxOutbox while the connection is lost
+	// and the session is kept, see [Conn.Detached]. What waits already stays, even
+	// if it is more. Default 1 MiB, -1 = no limit.
+	MaxDetached int
 
 	// AcceptUTF16 takes input in UTF-16 too, which RFC 6120 has no more but
 	// draft-miller-xmpp-core-02, section 7.4, asks for.
@@ -101,6 +106,9 @@ func (c Config) withDefaults() Config {
 	if c.MaxOutbox == 0 {
 		c.MaxOutbox = DefaultMaxOutbox
 	}
+	if c.MaxDetached == 0 {
+		c.MaxDetached = DefaultMaxDetached
+	}
 	return c
 }
 
@@ -123,26 +131,29 @@ const (
 // each stanza that has begun, and MaxStanza its size. How long nothing at all
 // may come is for the owner to say, with the help of [Conn.Activity].
 type Conn struct {
-	tr        Transport
-	sc        *xmltok.Scanner
-	src       source
-	cfg       *Config
-	out       outbox
-	writer    func() // c.write, so that starting it allocates nothing
-	frameNS   string // declared on each stanza; only for framings that need it
-	initiator bool
-	state     atomic.Uint32 // a State
-	in        Header        // what the peer sent
-	headed    bool          // the peer has sent a header, right or wrong
-	sent      Header        // what is, or will be, sent
-	opened    bool          // sent has been sent
-	activity  atomic.Uint32
-	offered   []stanza.Element // by the peer, during the negotiation
-	offers    []xml.Name       // their names, also afterwards
-	early     []Incoming       // received during the negotiation, for Next
-	earlySize int
-	ended     chan struct{} // closed when Next has returned an error
-	endOnce   sync.Once
+	tr         Transport
+	sc         *xmltok.Scanner
+	src        source
+	cfg        *Config
+	out        *outbox   // until another one has taken its place, see [outbox.lock]
+	writer     func()    // c.write, so that starting it allocates nothing
+	resuming   *resuming // an earlier session was asked for; for the initiator
+	frameNS    string    // declared on each stanza; only for framings that need it
+	initiator  bool
+	headed     bool          // the peer has sent a header, right or wrong
+	opened     bool          // ours has been sent
+	state      atomic.Uint32 // a State
+	activity   atomic.Uint32
+	in         Header           // what the peer sent
+	sent       Header           // what is, or will be, sent
+	offered    []stanza.Element // by the peer, during the negotiation
+	served     []Feature        // to the peer, during the negotiation
+	offers     []xml.Name       // their names, also afterwards
+	peerLimits Limits
+	early      []Incoming // received during the negotiation, for Next
+	earlySize  int
+	ended      chan struct{} // closed when Next has returned an error
+	endOnce    sync.Once
 	// readFailed: the transport has failed. Only for the reading goroutine.
 	readFailed bool
 	// cut: the negotiation is to end, all deadlines are over.
@@ -156,7 +167,7 @@ func newConn(tr Transport, cfg *Config, initiator bool) *Conn {
 	c.src.c, c.writer = c, c.write
 	c.sc = xmltok.NewScanner(&c.src, c.limits(cfg.MaxUnauthenticated))
 	c.sc.AcceptUTF16(cfg.AcceptUTF16)
-	c.out.limit = cfg.MaxOutbox
+	c.out = &outbox{conn: c}
 	p, ok := tr.(interface{ Private() bool })
 	if tr.TLS() != nil || ok && p.Private() {
 		c.state.Store(uint32(Secure))

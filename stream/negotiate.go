@@ -35,9 +35,18 @@ type Feature struct {
 	// does not offer the feature.
 	Unoffered bool
 
+	// Voluntary: the stream may become Ready without that the peer asks for the
+	// feature (RFC 6120, section 4.3.5). It is served until then.
+	Voluntary bool
+
 	// The feature is offered, looked at and served only in a state that has
 	// all of Needs and none of Not.
 	Needs, Not State
+
+	// Early, if not nil, is called when the initiator is about to send its header:
+	// what it returns goes with the header, before anything is known of the peer,
+	// and saves a round trip. Negotiate is called as ever.
+	Early func(c *Conn) []byte
 
 	// Negotiate is the initiator's side, called in the order of the list of
 	// features for those that the peer offers. ErrSkip, perhaps wrapped, says
@@ -83,6 +92,9 @@ type Outcome struct {
 	// MayRestart: the initiator may send a new header now, or go on. Ours goes
 	// on.
 	MayRestart bool
+	// Anew: the receiver has sent its features again, without a new header, and the
+	// initiator reads them now (XEP-0388, section 2.6.1).
+	Anew bool
 }
 
 // ErrSkip is returned by [Feature.Negotiate] where the feature is not used.
@@ -203,6 +215,9 @@ func (c *Conn) negotiate(ctx context.Context, once func(context.Context) (restar
 		err = overdue(ctx, err)
 	}
 	if err == nil {
+		err = c.finishResuming()
+	}
+	if err == nil {
 		// Not that for writing: somebody may be writing.
 		c.tr.SetReadDeadline(time.Time{})
 		return c, nil
@@ -231,15 +246,36 @@ func (c *Conn) initiateOnce(ctx context.Context, h Header, features []Feature) (
 		h.From = jid.JID{}
 	}
 	c.sent, c.opened = h, true
-	if err := c.say(h.appendXML(nil)); err != nil {
+	if err := c.say(c.appendEarly(h.appendXML(nil), features)); err != nil {
 		return false, err
 	}
 	if err := c.readAnswer(); err != nil {
 		return false, err
 	}
+	out := Outcome{Anew: true}
+	for out.Anew && err == nil {
+		out, err = c.initiateFeatures(ctx, features)
+	}
+	return out.Restart, err
+}
+
+// appendEarly appends what is sent before the peer has said anything.
+func (c *Conn) appendEarly(dst []byte, features []Feature) []byte {
+	for i := range features {
+		if f := &features[i]; f.Early != nil && f.usable(c.State()) {
+			dst = append(dst, f.Early(c)...)
+		}
+	}
+	return dst
+}
+
+// initiateFeatures reads the peer's features and negotiates them, until one has led
+// to other features, or there is nothing more to do. The Outcome says whether the
+// stream is to be restarted, or its features are sent anew.
+func (c *Conn) initiateFeatures(ctx context.Context, features []Feature) (Outcome, error) {
 	offered, implied, err := c.readFeatures()
 	if err != nil {
-		return false, err
+		return Outcome{}, err
 	}
 	c.offered = offered
 	defer func() { c.offered = nil }()
@@ -251,6 +287,7 @@ func (c *Conn) initiateOnce(ctx context.Context, h Header, features []Feature) (
 		c.offers = append(c.offers, n)
 	}
 	report.Offered = c.offers
+	c.peerLimits = parseLimits(offered)
 	for i := range features {
 		f := &features[i]
 		el := find(offered, f)
@@ -262,28 +299,35 @@ func (c *Conn) initiateOnce(ctx context.Context, h Header, features []Feature) (
 			name = el.Name()
 		}
 		if !f.usable(c.State()) {
-			report.skip(name, f.missing(c.State()))
+			if !el.IsZero() || f.Early == nil {
+				report.skip(name, f.missing(c.State()))
+			}
 			continue
 		}
 		out, err := f.Negotiate(ctx, c, el)
 		if errors.Is(err, ErrSkip) {
-			report.skip(name, err)
+			if !el.IsZero() || err != ErrSkip { // else there is nothing to say
+				report.skip(name, err)
+			}
 			continue
 		}
 		if err != nil {
-			return false, err
+			return Outcome{}, err
 		}
 		c.reach(out)
-		if out.Restart {
-			return true, nil
+		if out.Restart || out.Anew {
+			return out, nil
+		}
+		if c.agreed() {
+			return Outcome{}, nil // an earlier session goes on, with all that it has negotiated
 		}
 		implied = implied || out.MayRestart // there will be no new offer
 	}
 	if c.State()&Ready == 0 {
 		report.State = c.State()
-		return false, report
+		return Outcome{}, report
 	}
-	return false, nil
+	return Outcome{}, nil
 }
 
 // skip notes why a feature was not used; one that was not offered, too.
@@ -405,6 +449,8 @@ func (c *Conn) acceptOnce(ctx context.Context, open func(*Conn, Header) (Header,
 		return false, err
 	}
 	c.answer(h)
+	c.served = features
+	defer func() { c.served = nil }()
 	b := c.sent.appendXML(nil)
 	c.opened = true
 	if c.sent.Version != (Version{}) {
@@ -428,7 +474,7 @@ func (c *Conn) acceptOnce(ctx context.Context, open func(*Conn, Header) (Header,
 
 // waits reports whether the peer can ask for some of the features.
 func (c *Conn) waits(features []Feature) bool {
-	return slices.ContainsFunc(features, func(f Feature) bool { return f.Serve != nil && f.usable(c.State()) })
+	return slices.ContainsFunc(features, func(f Feature) bool { return f.Serve != nil && !f.Voluntary && f.usable(c.State()) })
 }
 
 // answer makes h the header to answer with.
@@ -461,6 +507,9 @@ func (c *Conn) serve(ctx context.Context, features []Feature) (restart bool, err
 			}
 		}
 		c.reach(out)
+		if out.Anew && !c.waits(features) {
+			c.reach(Outcome{State: Ready}) // as in acceptOnce
+		}
 		if out.Restart || c.State()&Ready != 0 {
 			return out.Restart, nil
 		}

@@ -104,19 +104,25 @@ var streamID = regexp.MustCompile(` id='[A-Z2-7]{26}'`)
 
 // text returns what has come since the last expect, with stream ids replaced.
 func (p *peer) text() (string, error) {
+	text, _, err := p.sized()
+	return text, err
+}
+
+// sized returns the text, and how much has come at all.
+func (p *peer) sized() (text string, size int, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return streamID.ReplaceAllString(string(p.got[p.at:]), " id='ID'"), p.err
+	return streamID.ReplaceAllString(string(p.got[p.at:]), " id='ID'"), len(p.got), p.err
 }
 
 // expect waits for exactly the text.
 func (p *peer) expect(want string) {
 	p.t.Helper()
 	for {
-		got, err := p.text()
+		got, size, err := p.sized()
 		if rest, ok := strings.CutPrefix(got, want); ok {
 			p.mu.Lock()
-			p.at = len(p.got) - len(rest)
+			p.at = size - len(rest)
 			p.mu.Unlock()
 			return
 		}
@@ -131,10 +137,10 @@ func (p *peer) expect(want string) {
 func (p *peer) wait(want string) string {
 	p.t.Helper()
 	for {
-		got, err := p.text()
+		got, size, err := p.sized()
 		if i := strings.Index(got, want); i >= 0 {
 			p.mu.Lock()
-			p.at = len(p.got) - len(got) + i + len(want)
+			p.at = size - len(got) + i + len(want)
 			p.mu.Unlock()
 			return got[:i+len(want)]
 		}

@@ -44,15 +44,16 @@ var secrets = map[xml.Name]bool{
 	{Space: NSOldSASL, Local: "success"}:   true,
 
 	// XEP-0388 and what goes with it
-	{Space: "urn:xmpp:sasl:2", Local: "initial-response"}: true,
-	{Space: "urn:xmpp:sasl:2", Local: "challenge"}:        true,
-	{Space: "urn:xmpp:sasl:2", Local: "response"}:         true,
-	{Space: "urn:xmpp:sasl:2", Local: "additional-data"}:  true,
-	{Space: "urn:xmpp:sasl:2", Local: "task-data"}:        true,
-	{Space: "urn:xmpp:scram-upgrade:0", Local: "hash"}:    true,
-	{Space: "jabber:iq:auth", Local: "digest"}:            true,
-	{Space: "jabber:iq:auth", Local: "hash"}:              true,
-	{Space: "jabber:iq:register", Local: "key"}:           true,
+	{Space: NSSASL2, Local: "initial-response"}: true,
+	{Space: NSSASL2, Local: "challenge"}:        true,
+	{Space: NSSASL2, Local: "response"}:         true,
+	{Space: NSSASL2, Local: "additional-data"}:  true,
+	{Space: NSSASL2, Local: "next"}:             true,
+	{Space: NSSASL2, Local: "task-data"}:        true,
+	{Space: nsSCRAMUpgrade, Local: "hash"}:      true,
+	{Space: "jabber:iq:auth", Local: "digest"}:  true,
+	{Space: "jabber:iq:auth", Local: "hash"}:    true,
+	{Space: "jabber:iq:register", Local: "key"}: true,
 
 	{Space: stanza.NSComponent, Local: "handshake"}: true,
 	{Space: stanza.NSConnect, Local: "handshake"}:   true,
@@ -131,7 +132,7 @@ func (r *redactor) open(tok xml.StartElement, raw []byte) {
 	}
 	r.scope = append(r.scope, declared)
 	name := xml.Name{Space: r.lookup(tok.Name.Space), Local: tok.Name.Local}
-	bad = bad || name == xml.Name{Space: "urn:xmpp:fast:0", Local: "token"} && len(tok.Attr) > 0
+	bad = bad || name == xml.Name{Space: NSFAST, Local: "token"} && len(tok.Attr) > 0
 	if r.secret > 0 {
 		return
 	}
