@@ -11,7 +11,7 @@ import (
 // Extension is a protocol that can be plugged into a client, a component or a
 // server. Attach is called once, before any stream is open, and adds handlers
 // and whatever else the host offers. Further abilities are interfaces that the
-// extension may have: [Watcher], [Describer], [AccountRemover].
+// extension may have: [Watcher], [Resumer], [Binder], [Describer], [AccountRemover].
 type Extension interface {
 	Attach(h Host) error
 }
@@ -64,11 +64,50 @@ type Users interface {
 	LastPresence(ctx context.Context, account jid.JID) (*stanza.Stanza, time.Time, error)
 }
 
-// Watcher is an Extension that wants to know when there is a session.
+// Watcher is an Extension that wants to know when there is a session. A session may
+// outlive its connection (XEP-0198): then it goes on, and a Watcher is told nothing,
+// unless it is a [Resumer].
 type Watcher interface {
 	// SessionUp is called when a session has been established, in a goroutine
-	// of its own. ctx ends with the session.
+	// of its own. ctx ends with the session. Where the program goes on with the
+	// session that an earlier process has left, s has a method Resumed() bool that
+	// returns true.
 	SessionUp(ctx context.Context, s Sender)
 	// SessionDown is called when a session has ended, with the reason.
 	SessionDown(s Sender, reason error)
+}
+
+// Resumer is a [Watcher] that wants to know about the connections of a session, too.
+// It is called in the same goroutine as SessionUp and SessionDown, between them: not
+// before SessionUp has returned.
+type Resumer interface {
+	Watcher
+	// SessionSuspended is called when the connection is lost, with the reason, and
+	// the session waits for another one. What is sent is queued. If it has another
+	// one already when it could be called, it is not.
+	SessionSuspended(s Sender, reason error)
+	// SessionResumed is called when the session goes on, on another connection. The
+	// server has kept what it was told in the session: presence, rooms, what was
+	// enabled; what belongs to a connection, such as the state of a client
+	// (XEP-0352), begins anew. ctx ends with the session. What happens several times
+	// while it runs is told once.
+	SessionResumed(ctx context.Context, s Sender)
+}
+
+// Binder is a [Watcher] that has something enabled in each session, for which a client
+// can ask already as it binds its resource (XEP-0386): it costs no round trip then, and
+// nothing is missed between the two. The Sender that SessionUp gets has a method
+// Enabled(feature string) bool, which says whether it was enabled so.
+type Binder interface {
+	Watcher
+	// BindRequest returns the name of the feature by which a server offers it, and the
+	// element that asks for it; none if nothing is to be asked for.
+	BindRequest() (feature string, request stanza.Raw)
+}
+
+// Enabled reports whether a feature was enabled as the resource of the session was bound,
+// whose Sender s is; see [Binder].
+func Enabled(s Sender, feature string) bool {
+	e, ok := s.(interface{ Enabled(feature string) bool })
+	return ok && e.Enabled(feature)
 }

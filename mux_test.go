@@ -671,3 +671,34 @@ func TestMuxNested(t *testing.T) {
 		t.Error("the zero Pattern says something")
 	}
 }
+
+// confirmer is a Sender that confirms, inside another one.
+type confirmer struct {
+	Sender
+	confirmed *stanza.Stanza
+	err       error
+}
+
+func (c *confirmer) Confirm(_ context.Context, st *stanza.Stanza) error {
+	c.confirmed = st
+	return c.err
+}
+
+type wrapped struct{ Sender }
+
+func (w wrapped) Unwrap() Sender { return w.Sender }
+
+func TestConfirm(t *testing.T) {
+	c := &confirmer{err: ErrUnacknowledged}
+	m := &stanza.Message{Body: "x"}
+	if err := Confirm(t.Context(), wrapped{wrapped{c}}, m); err != ErrUnacknowledged || c.confirmed == nil || c.confirmed.Message().Body != "x" {
+		t.Errorf("%v, %v", c.confirmed, err)
+	}
+	c.confirmed = nil
+	if err := Confirm(t.Context(), wrapped{struct{ Sender }{c}}, m); err != ErrNoAcknowledgements {
+		t.Errorf("no Confirmer: %v", err)
+	}
+	if err := Confirm(t.Context(), c, &stanza.Message{Payloads: []any{func() {}}}); err == nil || c.confirmed != nil {
+		t.Errorf("no message: %v", err)
+	}
+}

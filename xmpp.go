@@ -26,6 +26,24 @@ type Sender interface {
 	Do(ctx context.Context, iq *stanza.Stanza) (*stanza.Stanza, error)
 }
 
+// Confirmer is a Sender that can tell what has become of what it has sent (XEP-0198).
+// Clients and their sessions are.
+type Confirmer interface {
+	Sender
+	// Confirm sends a stanza as Send does, and waits until the server has
+	// acknowledged that very stanza, over however many connections the session
+	// lasts. nil says that the server has taken the responsibility for it. The
+	// error is
+	//   - [ErrUnacknowledged] if the session has ended before: it may have arrived;
+	//   - [ErrNotConnected] if it was not sent, or not whole, before the session
+	//     ended;
+	//   - [ErrNoAcknowledgements] if the server does not acknowledge anything;
+	//     nothing was sent then;
+	//   - that of ctx when it ends. If the stanza was queued, it is sent all the same.
+	// It is not sent again, in another session, by anybody but the caller.
+	Confirm(ctx context.Context, st *stanza.Stanza) error
+}
+
 // Handler handles a stanza that came in. s sends on the stream that the stanza
 // came from. Unless it says otherwise, a handler must be safe for concurrent
 // use: stanzas of one sender are handled one after the other, in order, except
@@ -54,6 +72,12 @@ var (
 	// ErrSessionLost: the stream ended while a reply was waited for. Whether
 	// the request has arrived is not known.
 	ErrSessionLost = errors.New("xmpp: session lost")
+	// ErrUnacknowledged: the session ended before the server has acknowledged what
+	// was sent. Whether it has arrived is not known.
+	ErrUnacknowledged = errors.New("xmpp: not acknowledged")
+	// ErrNoAcknowledgements: the Sender, or its server, does not tell what has
+	// become of what is sent. Nothing was sent.
+	ErrNoAcknowledgements = errors.New("xmpp: nothing is acknowledged")
 	// ErrNotRequest: Do was called with something else than an iq of type
 	// get or set.
 	ErrNotRequest = errors.New("xmpp: not an iq of type get or set")
@@ -73,6 +97,28 @@ func Send(ctx context.Context, s Sender, m interface {
 		return err
 	}
 	return s.Send(ctx, st)
+}
+
+// Confirm sends what Send does and waits until the server has acknowledged it, if s, or
+// the Sender that it is made of, is a [Confirmer]. Otherwise nothing is sent, and the
+// error is [ErrNoAcknowledgements].
+func Confirm(ctx context.Context, s Sender, m interface {
+	Stanza() (*stanza.Stanza, error)
+}) error {
+	st, err := m.Stanza()
+	if err != nil {
+		return err
+	}
+	for {
+		if c, ok := s.(Confirmer); ok {
+			return c.Confirm(ctx, st)
+		}
+		u, ok := s.(interface{ Unwrap() Sender })
+		if !ok {
+			return ErrNoAcknowledgements
+		}
+		s = u.Unwrap()
+	}
 }
 
 // Call asks a question in typed form: it sends an iq of type t with the payload

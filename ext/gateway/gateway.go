@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/etherx-go/xmpp"
-	"github.com/etherx-go/xmpp/ext/internal/lru"
 	"github.com/etherx-go/xmpp/ext/register"
+	"github.com/etherx-go/xmpp/internal/lru"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/stanza"
 )

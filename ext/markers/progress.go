@@ -5,7 +5,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/etherx-go/xmpp/ext/internal/lru"
+	"github.com/etherx-go/xmpp/internal/lru"
 )
 
 // Bounds of a [Progress] by default.

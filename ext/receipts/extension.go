@@ -6,8 +6,8 @@ import (
 	"sync"
 
 	"github.com/etherx-go/xmpp"
-	"github.com/etherx-go/xmpp/ext/internal/lru"
 	"github.com/etherx-go/xmpp/ext/internal/payload"
+	"github.com/etherx-go/xmpp/internal/lru"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/stanza"
 )

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/etherx-go/xmpp"
-	"github.com/etherx-go/xmpp/ext/internal/lru"
+	"github.com/etherx-go/xmpp/internal/lru"
 	"github.com/etherx-go/xmpp/jid"
 	legacy "github.com/etherx-go/xmpp/legacy/rosterx"
 	"github.com/etherx-go/xmpp/stanza"

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/etherx-go/xmpp/ext/internal/lru"
+	"github.com/etherx-go/xmpp/internal/lru"
 	"github.com/etherx-go/xmpp/jid"
 )
 

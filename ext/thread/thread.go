@@ -10,9 +10,9 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/etherx-go/xmpp/ext/internal/lru"
 	"github.com/etherx-go/xmpp/ext/internal/payload"
 	"github.com/etherx-go/xmpp/ext/stanzaid"
+	"github.com/etherx-go/xmpp/internal/lru"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/stanza"
 )

@@ -5,6 +5,9 @@ package memory
 import (
 	"context"
 	"crypto"
+	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/etherx-go/xmpp/jid"
@@ -20,6 +23,11 @@ type Accounts struct {
 	// Hashes are the hashes that SCRAM keys are made for. nil stands for
 	// SHA-256 and SHA-1.
 	Hashes []crypto.Hash
+	// Upgrades are hashes that keys are made for too, and that clients of accounts
+	// without such keys are asked for keys of (XEP-0480). With a mechanism that is
+	// offered nobody can log in who has no keys for it: so a hash is best only here
+	// until the accounts have its keys, and then in Hashes as well.
+	Upgrades []crypto.Hash
 	// Iterations is the iteration count of SCRAM keys; 0 stands for
 	// [sasl.DefaultIterations].
 	Iterations int
@@ -46,6 +54,9 @@ func (a *Accounts) hashes() []crypto.Hash {
 	}
 	return a.Hashes
 }
+
+// kept returns the hashes that keys are made for.
+func (a *Accounts) kept() []crypto.Hash { return slices.Concat(a.hashes(), a.Upgrades) }
 
 func (a *Accounts) get(user, domain string) (*account, error) {
 	j, err := jid.New(user, domain, "")
@@ -110,6 +121,37 @@ func (a *Accounts) Digest(domain string) func(ctx context.Context, user, streamI
 // SCRAMParameters returns what Hashes and Iterations stand for.
 func (a *Accounts) SCRAMParameters() ([]crypto.Hash, int) { return a.hashes(), a.Iterations }
 
+// UpgradeHashes returns Upgrades.
+func (a *Accounts) UpgradeHashes() []crypto.Hash { return a.Upgrades }
+
+// AddKeys stores keys beside those that the account has, and does nothing if it has
+// keys for the hash: the password may have changed since they were made. The error is
+// sasl.ErrUnknownUser if there is no such account.
+func (a *Accounts) AddKeys(_ context.Context, j jid.JID, keys sasl.SCRAMKeys) error {
+	if !slices.Contains(a.kept(), keys.Hash) {
+		return fmt.Errorf("storage/memory: keys for %v are not kept", keys.Hash)
+	}
+	if _, err := keys.MarshalText(); err != nil { // so they are incomplete
+		return err
+	}
+	keys.Salt, keys.StoredKey, keys.ServerKey =
+		slices.Clone(keys.Salt), slices.Clone(keys.StoredKey), slices.Clone(keys.ServerKey)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	acc, ok := a.m[j.Bare()]
+	if !ok {
+		return sasl.ErrUnknownUser
+	}
+	if _, ok := acc.scram[keys.Hash]; ok {
+		return nil
+	}
+	next := *acc // who reads the old one does not hold the lock
+	next.scram = maps.Clone(acc.scram)
+	next.scram[keys.Hash] = keys
+	a.m[j.Bare()] = &next
+	return nil
+}
+
 // Exists reports whether there is an account with this bare address.
 func (a *Accounts) Exists(_ context.Context, account jid.JID) (bool, error) {
 	a.mu.RLock()
@@ -168,7 +210,10 @@ func (a *Accounts) put(j jid.JID, acc *account) {
 // holding the lock.
 func (a *Accounts) makeAccount(j jid.JID, password string) (*account, error) {
 	acc := &account{scram: make(map[crypto.Hash]sasl.SCRAMKeys)}
-	for _, h := range a.hashes() {
+	for _, h := range a.kept() {
+		if _, ok := acc.scram[h]; ok {
+			continue
+		}
 		keys, err := sasl.NewSCRAMKeys(h, password, a.Iterations)
 		if err != nil {
 			return nil, err

@@ -26,6 +26,9 @@ type Store struct {
 	offline   messages
 	vcards    vcards
 	private   privateXML
+	archives  archives
+	push      pushDevices
+	tokens    tokens
 	directory directory
 	gateways  gateways
 }

@@ -1,6 +1,7 @@
 package memory_test
 
 import (
+	"crypto"
 	"encoding/xml"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 var (
 	_ server.AccountManager  = (*memory.Accounts)(nil)
 	_ server.SCRAMParameters = (*memory.Accounts)(nil)
+	_ server.Upgrader        = (*memory.Accounts)(nil)
 )
 
 // TestEngine runs the public suite: "GUIDE-3-arch-7", storage modules can be
@@ -29,6 +31,16 @@ func TestEngine(t *testing.T) {
 			a := memory.New().Accounts()
 			a.Iterations = 4096
 			return a
+		})
+	})
+	t.Run("Upgrades", func(t *testing.T) {
+		storetest.RunUpgrades(t, func(t *testing.T) func(...crypto.Hash) storetest.Upgradable {
+			a := memory.New().Accounts()
+			a.Iterations, a.Hashes = 4096, []crypto.Hash{crypto.SHA1}
+			return func(upgrades ...crypto.Hash) storetest.Upgradable {
+				a.Upgrades = upgrades
+				return a
+			}
 		})
 	})
 }

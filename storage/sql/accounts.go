@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/etherx-go/xmpp/jid"
@@ -21,6 +23,7 @@ const (
 		ON CONFLICT (account) DO NOTHING`
 	putAccount = `INSERT INTO accounts (account, scram, ha1, password) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (account) DO UPDATE SET scram = excluded.scram, ha1 = excluded.ha1, password = excluded.password`
+	setKeys       = `UPDATE accounts SET scram = $2 WHERE account = $1`
 	deleteAccount = `DELETE FROM accounts WHERE account = $1`
 )
 
@@ -86,6 +89,43 @@ func (a *Accounts) SCRAMParameters() ([]crypto.Hash, int) {
 	return a.db.cfg.Hashes, a.db.cfg.Iterations
 }
 
+// UpgradeHashes returns Config.Upgrades.
+func (a *Accounts) UpgradeHashes() []crypto.Hash { return a.db.cfg.Upgrades }
+
+// AddKeys stores keys beside those that the account has, and does nothing if it has
+// keys for the hash: the password may have changed since they were made. The error is
+// sasl.ErrUnknownUser if there is no such account.
+func (a *Accounts) AddKeys(ctx context.Context, account jid.JID, keys sasl.SCRAMKeys) error {
+	if !slices.Contains(a.kept(), keys.Hash) {
+		return fmt.Errorf("storage/sql: keys for %v are not kept", keys.Hash)
+	}
+	text, err := keys.MarshalText()
+	if err != nil {
+		return err
+	}
+	key := account.Bare().String()
+	return a.db.update(ctx, func(c *conn) error {
+		var scram, ha1 string
+		ok, err := c.get(getAccount, []any{key}, &scram, &ha1)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return sasl.ErrUnknownUser
+		}
+		if _, err := findKeys(scram, keys.Hash); !errors.Is(err, sasl.ErrUnknownUser) {
+			return err
+		}
+		_, err = c.exec(setKeys, key, strings.TrimSpace(scram+" "+string(text)))
+		return err
+	})
+}
+
+// kept returns the hashes that keys are made for.
+func (a *Accounts) kept() []crypto.Hash {
+	return slices.Concat(a.db.cfg.Hashes, a.db.cfg.Upgrades)
+}
+
 // Exists reports whether there is an account with this bare address.
 func (a *Accounts) Exists(ctx context.Context, account jid.JID) (bool, error) {
 	var one int
@@ -104,7 +144,7 @@ func (a *Accounts) Register(ctx context.Context, account jid.JID, password strin
 		return err
 	}
 	return a.db.update(ctx, func(c *conn) error {
-		n, err := c.exec(addAccount, account.Bare().String(), scram, ha1, a.kept(password))
+		n, err := c.exec(addAccount, account.Bare().String(), scram, ha1, a.plain(password))
 		if err == nil && n == 0 {
 			return stanza.Conflict
 		}
@@ -119,7 +159,7 @@ func (a *Accounts) SetPassword(ctx context.Context, account jid.JID, password st
 	if err != nil {
 		return err
 	}
-	return a.db.change(ctx, putAccount, account.Bare().String(), scram, ha1, a.kept(password))
+	return a.db.change(ctx, putAccount, account.Bare().String(), scram, ha1, a.plain(password))
 }
 
 // Remove removes an account; it is no error if there is none.
@@ -139,8 +179,8 @@ func (a *Accounts) get(ctx context.Context, user, domain string) (scram, ha1 str
 	return scram, ha1, err
 }
 
-// kept returns the password if it is kept itself.
-func (a *Accounts) kept(password string) string {
+// plain returns the password if it is kept itself.
+func (a *Accounts) plain(password string) string {
 	if !a.db.cfg.Passwords {
 		return ""
 	}
@@ -150,7 +190,11 @@ func (a *Accounts) kept(password string) string {
 // makeKeys makes what is kept of a password, which costs time on purpose.
 func (a *Accounts) makeKeys(account jid.JID, password string) (scram, ha1 string, err error) {
 	var all []string
-	for _, h := range a.db.cfg.Hashes {
+	hashes := a.kept()
+	for i, h := range hashes {
+		if slices.Contains(hashes[:i], h) {
+			continue
+		}
 		keys, err := sasl.NewSCRAMKeys(h, password, a.db.cfg.Iterations)
 		if err != nil {
 			return "", "", err

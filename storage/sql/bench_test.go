@@ -8,7 +8,9 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/etherx-go/xmpp/archive"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/roster"
 	"github.com/etherx-go/xmpp/storage/sql"
@@ -45,6 +47,23 @@ func BenchmarkAdd(b *testing.B) {
 				})
 			})
 		}
+	}
+}
+
+// BenchmarkArchive is the cost of archiving a message for both sides.
+func BenchmarkArchive(b *testing.B) {
+	for _, callers := range []int{1, 16, 256} {
+		b.Run(fmt.Sprint("callers=", callers), func(b *testing.B) {
+			s := mustOpen(b, sql.Config{}).Archives()
+			st := message(strings.Repeat("x", 300))
+			atOnce(b, callers, func(caller int) error {
+				one := jid.MustParse(fmt.Sprintf("user%d@capulet.example", caller))
+				two := jid.MustParse(fmt.Sprintf("user%d@montague.example", caller))
+				_, err := s.Append(b.Context(), archive.Entry{Archive: one, With: two, At: time.Now(), Stanza: st},
+					archive.Entry{Archive: two, With: one, At: time.Now(), Stanza: st})
+				return err
+			})
+		})
 	}
 }
 

@@ -46,6 +46,11 @@ type Config struct {
 	// Hashes are the hashes that SCRAM keys are made for. nil stands for
 	// SHA-256 and SHA-1.
 	Hashes []crypto.Hash
+	// Upgrades are hashes that keys are made for too, and that clients of accounts
+	// without such keys are asked for keys of (XEP-0480). With a mechanism that is
+	// offered nobody can log in who has no keys for it: so a hash is best only here
+	// until the accounts have its keys, and then in Hashes as well.
+	Upgrades []crypto.Hash
 	// Iterations is the iteration count of new SCRAM keys; 0 stands for
 	// sasl.DefaultIterations.
 	Iterations int

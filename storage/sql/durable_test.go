@@ -13,8 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/etherx-go/xmpp/archive"
 	"github.com/etherx-go/xmpp/ext/gateway"
 	"github.com/etherx-go/xmpp/ext/private"
+	"github.com/etherx-go/xmpp/ext/push"
 	"github.com/etherx-go/xmpp/ext/search"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/offline"
@@ -25,6 +27,7 @@ import (
 	"github.com/etherx-go/xmpp/stanza"
 	"github.com/etherx-go/xmpp/storage/sql"
 	"github.com/etherx-go/xmpp/storage/storetest"
+	"github.com/etherx-go/xmpp/stream"
 	"github.com/etherx-go/xmpp/vcard"
 )
 
@@ -34,7 +37,8 @@ func TestKill(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	path := filepath.Join(t.TempDir(), "etherx.db")
-	messages, rosters := make(map[string]int), make(map[string]int) // how many, by writer
+	// How many, by writer.
+	messages, archived, rosters := make(map[string]int), make(map[string]int), make(map[string]int)
 	for range 4 {
 		cmd, out := process(t, "writer", path)
 		for left := 1 + rnd.IntN(600); out.Scan(); left-- {
@@ -48,20 +52,22 @@ func TestKill(t *testing.T) {
 			if _, err := fmt.Sscan(out.Text(), &kind, &writer, &n); err != nil {
 				break // the line that it was killed in
 			}
-			map[string]map[string]int{"message": messages, "roster": rosters}[kind][writer] = n + 1
+			map[string]map[string]int{"message": messages, "archived": archived, "roster": rosters}[kind][writer] = n + 1
 		}
 		if err := cmd.Wait(); err == nil || err.Error() != "signal: killed" {
 			t.Fatalf("the process ended with %v", err)
 		}
 		db := mustOpen(t, sql.Config{Path: path})
 		checkMessages(t, db, messages)
+		checkArchive(t, db, archived)
 		checkRosters(t, db, rosters)
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
 		checkIntegrity(t, path)
 	}
-	t.Logf("%d writers of messages, %d of rosters had something acknowledged", len(messages), len(rosters))
+	t.Logf("%d writers of messages, %d of archives, %d of rosters had something acknowledged",
+		len(messages), len(archived), len(rosters))
 }
 
 func checkMessages(t *testing.T, db *sql.DB, want map[string]int) {
@@ -81,6 +87,38 @@ func checkMessages(t *testing.T, db *sql.DB, want map[string]int) {
 	for writer, n := range want {
 		if got[writer] < n {
 			t.Errorf("writer %s: %d messages were acknowledged, %d are there", writer, n, got[writer])
+		}
+	}
+}
+
+// checkArchive: both archives have the same, in the order of the ids, and their
+// counts are right.
+func checkArchive(t *testing.T, db *sql.DB, want map[string]int) {
+	t.Helper()
+	all := archive.Paging{Max: 1 << 30, MaxBytes: -1}
+	page, err := db.Archives().Query(t.Context(), juliet, archive.Filter{}, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string]int)
+	for _, m := range page.Messages {
+		var writer string
+		var n int
+		if _, err := fmt.Sscan(m.Stanza.Message().Body, &writer, &n); err != nil || n != got[writer] {
+			t.Fatalf("%q is archived after %d (%v)", m.Stanza.Message().Body, got[writer]-1, err)
+		}
+		got[writer]++
+	}
+	for writer, n := range want {
+		if got[writer] < n {
+			t.Errorf("writer %s: %d messages were archived, %d are there", writer, n, got[writer])
+		}
+	}
+	for _, j := range []jid.JID{juliet, romeo} {
+		page2, err := db.Archives().Query(t.Context(), j, archive.Filter{}, all)
+		n, err2 := db.Archives().Count(t.Context(), j, archive.Filter{})
+		if len(page2.Messages) != len(page.Messages) || n != len(page.Messages) || err != nil || err2 != nil {
+			t.Errorf("%v has %d messages, counted as %d, and juliet %d: %v, %v", j, len(page2.Messages), n, len(page.Messages), err, err2)
 		}
 	}
 }
@@ -194,8 +232,11 @@ func (r *reopened) Rosters() roster.Store     { return reRosters{r} }
 func (r *reopened) Presences() presence.Store { return rePresences{r} }
 func (r *reopened) Privacy() privacy.Store    { return rePrivacy{r} }
 func (r *reopened) Offline() offline.Store    { return reOffline{r} }
+func (r *reopened) Archives() archive.Store   { return reArchives{r} }
 func (r *reopened) VCards() vcard.Store       { return reVCards{r} }
 func (r *reopened) Private() private.Store    { return rePrivate{r} }
+func (r *reopened) Push() push.Store          { return rePush{r} }
+func (r *reopened) Tokens() stream.TokenStore { return reTokens{r} }
 func (r *reopened) Directory() search.Store   { return reDirectory{r} }
 
 func (r *reopened) Gateway(at jid.JID) gateway.Store { return reGateway{r, at} }
@@ -287,6 +328,48 @@ func (s reOffline) RemoveAccount(ctx context.Context, account jid.JID) error {
 	return s.r.DB.Offline().RemoveAccount(ctx, account)
 }
 
+type reArchives struct{ r *reopened }
+
+func (s reArchives) Append(ctx context.Context, entries ...archive.Entry) ([]string, error) {
+	defer s.r.use()()
+	return s.r.DB.Archives().Append(ctx, entries...)
+}
+
+func (s reArchives) Query(ctx context.Context, j jid.JID, f archive.Filter, p archive.Paging) (archive.Page, error) {
+	defer s.r.use()()
+	return s.r.DB.Archives().Query(ctx, j, f, p)
+}
+
+func (s reArchives) Count(ctx context.Context, j jid.JID, f archive.Filter) (int, error) {
+	defer s.r.use()()
+	return s.r.DB.Archives().Count(ctx, j, f)
+}
+
+func (s reArchives) Metadata(ctx context.Context, j jid.JID) (archive.Metadata, error) {
+	defer s.r.use()()
+	return s.r.DB.Archives().Metadata(ctx, j)
+}
+
+func (s reArchives) Purge(ctx context.Context, j jid.JID, before time.Time, keep int) (int, error) {
+	defer s.r.use()()
+	return s.r.DB.Archives().Purge(ctx, j, before, keep)
+}
+
+func (s reArchives) Preferences(ctx context.Context, account jid.JID) (archive.Preferences, error) {
+	defer s.r.use()()
+	return s.r.DB.Archives().Preferences(ctx, account)
+}
+
+func (s reArchives) SetPreferences(ctx context.Context, account jid.JID, p archive.Preferences) error {
+	defer s.r.use()()
+	return s.r.DB.Archives().SetPreferences(ctx, account, p)
+}
+
+func (s reArchives) RemoveAccount(ctx context.Context, account jid.JID) error {
+	defer s.r.use()()
+	return s.r.DB.Archives().RemoveAccount(ctx, account)
+}
+
 type reVCards struct{ r *reopened }
 
 func (s reVCards) VCard(ctx context.Context, account jid.JID) (stanza.Raw, error) {
@@ -319,6 +402,37 @@ func (s rePrivate) SetPrivate(ctx context.Context, account jid.JID, name xml.Nam
 func (s rePrivate) RemoveAccount(ctx context.Context, account jid.JID) error {
 	defer s.r.use()()
 	return s.r.DB.Private().RemoveAccount(ctx, account)
+}
+
+type rePush struct{ r *reopened }
+
+func (s rePush) Devices(ctx context.Context, account jid.JID) (push.Devices, error) {
+	defer s.r.use()()
+	return s.r.DB.Push().Devices(ctx, account)
+}
+
+func (s rePush) UpdateDevices(ctx context.Context, account jid.JID, fn func(*push.Devices) error) error {
+	defer s.r.use()()
+	return s.r.DB.Push().UpdateDevices(ctx, account, fn)
+}
+
+func (s rePush) RemoveAccount(ctx context.Context, account jid.JID) error {
+	defer s.r.use()()
+	return s.r.DB.Push().RemoveAccount(ctx, account)
+}
+
+type reTokens struct{ r *reopened }
+
+func (s reTokens) UpdateTokens(
+	ctx context.Context, account jid.JID, client string, fn func(*sasl.HashedTokens) error,
+) error {
+	defer s.r.use()()
+	return s.r.DB.Tokens().UpdateTokens(ctx, account, client, fn)
+}
+
+func (s reTokens) RemoveTokens(ctx context.Context, account jid.JID, client string) error {
+	defer s.r.use()()
+	return s.r.DB.Tokens().RemoveTokens(ctx, account, client)
 }
 
 type reDirectory struct{ r *reopened }

@@ -61,11 +61,17 @@ func openWith(t *testing.T, path string, d *dialect) (*DB, error) {
 	return db, err
 }
 
-// TestMigrate: a file of version 3 becomes one of version 4 or 5, or stays what it
-// is, as a whole.
+// TestMigrate: a file becomes one of the next version, or of the one after it, or
+// stays what it is, as a whole.
 func TestMigrate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "etherx.db")
-	db, err := openWith(t, path, dialectOf(t, nil))
+	now := dialectOf(t, nil)
+	scripts, err := readScripts(now.migrations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := func(more int, what string) string { return fmt.Sprintf("%04d_%s.sql", len(scripts)+more, what) }
+	db, err := openWith(t, path, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,22 +99,22 @@ func TestMigrate(t *testing.T) {
 	const version, tables = "SELECT version FROM etherx_schema", "SELECT count(*) FROM sqlite_master WHERE name = 'half'"
 
 	_, err = openWith(t, path, dialectOf(t, map[string]string{
-		"0004_hash.sql": second, "0005_half.sql": "CREATE TABLE half (x INTEGER); INSERT INTO nowhere VALUES (1);",
+		script(1, "hash"): second, script(2, "half"): "CREATE TABLE half (x INTEGER); INSERT INTO nowhere VALUES (1);",
 	}))
-	if err == nil || !strings.Contains(err.Error(), "to version 5: ") || !strings.Contains(err.Error(), "nowhere") {
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("to version %d: ", len(scripts)+2)) || !strings.Contains(err.Error(), "nowhere") {
 		t.Errorf("a migration that fails: %v", err)
 	}
-	check(t, nil, version, "3")
+	check(t, nil, version, fmt.Sprint(len(scripts)))
 	check(t, nil, tables, "0")
 
-	check(t, map[string]string{"0004_hash.sql": second}, "SELECT hash FROM vcards", "old")
-	check(t, map[string]string{"0004_hash.sql": second}, version, "4") // not once more
+	check(t, map[string]string{script(1, "hash"): second}, "SELECT hash FROM vcards", "old")
+	check(t, map[string]string{script(1, "hash"): second}, version, fmt.Sprint(len(scripts)+1)) // not once more
 
 	_, err = openWith(t, path, dialectOf(t, nil))
-	if !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), "version 4, and this program knows 3") {
+	if !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), fmt.Sprintf("version %d, and this program knows %d", len(scripts)+1, len(scripts))) {
 		t.Errorf("an older program: %v", err)
 	}
-	check(t, map[string]string{"0004_hash.sql": second, "0005_x.sql": "CREATE TABLE half (x INTEGER)"}, tables, "1")
+	check(t, map[string]string{script(1, "hash"): second, script(2, "x"): "CREATE TABLE half (x INTEGER)"}, tables, "1")
 }
 
 // TestMigrateFirst: a file of the first release goes on to be used.

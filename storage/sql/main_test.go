@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/etherx-go/xmpp/archive"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/roster"
 	"github.com/etherx-go/xmpp/stanza"
@@ -70,12 +71,12 @@ func message(body string) *stanza.Stanza {
 }
 
 // writeForever adds messages and changes a roster in many goroutines, and prints
-// a line for all that has been acknowledged: "message <writer> <number>" or
-// "roster <writer> <number>".
+// a line for all that has been acknowledged: "message <writer> <number>",
+// "archived <writer> <number>" or "roster <writer> <number>".
 func writeForever(db *sql.DB) error {
 	const writers = 8
 	round := os.Getpid()
-	failed := make(chan error, 2*writers)
+	failed := make(chan error, 3*writers)
 	var out lines
 	for w := range writers {
 		go func() {
@@ -86,6 +87,18 @@ func writeForever(db *sql.DB) error {
 					return
 				}
 				out.print("message " + body)
+			}
+		}()
+		go func() {
+			for n := 0; ; n++ {
+				body := fmt.Sprintf("%d.%d %d", round, w, n)
+				to := archive.Entry{Archive: juliet, With: romeo, At: moment, Stanza: message(body)}
+				from := archive.Entry{Archive: romeo, With: juliet, At: moment, Stanza: message(body)}
+				if _, err := db.Archives().Append(context.Background(), to, from); err != nil {
+					failed <- err
+					return
+				}
+				out.print("archived " + body)
 			}
 		}()
 		go func() {

@@ -1,6 +1,7 @@
 package sql_test
 
 import (
+	"crypto"
 	"path/filepath"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 var (
 	_ server.AccountManager  = (*sql.Accounts)(nil)
 	_ server.SCRAMParameters = (*sql.Accounts)(nil)
+	_ server.Upgrader        = (*sql.Accounts)(nil)
 )
 
 // mustOpen opens a database that is closed with the test. Without a path it is a
@@ -46,6 +48,28 @@ func TestEngine(t *testing.T) {
 			t.Run("Accounts", func(t *testing.T) {
 				storetest.RunAccounts(t, func(t *testing.T) storetest.Accounts { return mustOpen(t, cfg).Accounts() })
 			})
+			t.Run("Upgrades", func(t *testing.T) {
+				storetest.RunUpgrades(t, func(t *testing.T) func(...crypto.Hash) storetest.Upgradable {
+					return openUpgrades(t, cfg)
+				})
+			})
 		})
+	}
+}
+
+// openUpgrades returns what opens one database with keys for SHA-1 and for others that
+// come later.
+func openUpgrades(t *testing.T, cfg sql.Config) func(...crypto.Hash) storetest.Upgradable {
+	cfg.Path, cfg.Hashes = filepath.Join(t.TempDir(), "etherx.db"), []crypto.Hash{crypto.SHA1}
+	var last *sql.DB
+	return func(upgrades ...crypto.Hash) storetest.Upgradable {
+		if last != nil {
+			if err := last.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		cfg.Upgrades = upgrades
+		last = mustOpen(t, cfg)
+		return last.Accounts()
 	}
 }

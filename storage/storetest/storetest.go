@@ -1,7 +1,8 @@
 // Package storetest has the tests that every storage engine must pass. They show
 // what the documentation of the stores says: [roster.Store], [presence.Store],
-// [privacy.Store], [offline.Store], [vcard.Store], [private.Store], [search.Store],
-// [gateway.Store], and of the accounts of a server.
+// [privacy.Store], [offline.Store], [archive.Store], [vcard.Store], [private.Store],
+// [push.Store], [stream.TokenStore], [search.Store], [gateway.Store], and of the
+// accounts of a server.
 //
 //	func TestEngine(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) storetest.Engine { return memory.New() })
@@ -16,8 +17,10 @@ import (
 	"crypto"
 	"testing"
 
+	"github.com/etherx-go/xmpp/archive"
 	"github.com/etherx-go/xmpp/ext/gateway"
 	"github.com/etherx-go/xmpp/ext/private"
+	"github.com/etherx-go/xmpp/ext/push"
 	"github.com/etherx-go/xmpp/ext/search"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/offline"
@@ -25,6 +28,7 @@ import (
 	"github.com/etherx-go/xmpp/privacy"
 	"github.com/etherx-go/xmpp/roster"
 	"github.com/etherx-go/xmpp/sasl"
+	"github.com/etherx-go/xmpp/stream"
 	"github.com/etherx-go/xmpp/vcard"
 )
 
@@ -35,8 +39,11 @@ type Engine interface {
 	Presences() presence.Store
 	Privacy() privacy.Store
 	Offline() offline.Store
+	Archives() archive.Store
 	VCards() vcard.Store
 	Private() private.Store
+	Push() push.Store
+	Tokens() stream.TokenStore
 	Directory() search.Store
 	Gateway(at jid.JID) gateway.Store
 }
@@ -67,11 +74,20 @@ func Run(t *testing.T, open func(t *testing.T) Engine) {
 	t.Run("Offline", func(t *testing.T) {
 		RunOffline(t, func(t *testing.T) offline.Store { return open(t).Offline() })
 	})
+	t.Run("Archives", func(t *testing.T) {
+		RunArchives(t, func(t *testing.T) archive.Store { return open(t).Archives() })
+	})
 	t.Run("VCards", func(t *testing.T) {
 		RunVCards(t, func(t *testing.T) vcard.Store { return open(t).VCards() })
 	})
 	t.Run("Private", func(t *testing.T) {
 		RunPrivate(t, func(t *testing.T) private.Store { return open(t).Private() })
+	})
+	t.Run("Push", func(t *testing.T) {
+		RunPush(t, func(t *testing.T) push.Store { return open(t).Push() })
+	})
+	t.Run("Tokens", func(t *testing.T) {
+		RunTokens(t, func(t *testing.T) stream.TokenStore { return open(t).Tokens() })
 	})
 	t.Run("Directory", func(t *testing.T) {
 		RunDirectory(t, func(t *testing.T) search.Store { return open(t).Directory() })
@@ -89,8 +105,11 @@ func sideBySide(t *testing.T, e Engine) {
 		"presence": presenceField(e.Presences()),
 		"privacy":  privacyField(e.Privacy()),
 		"offline":  offlineField(e.Offline()),
+		"archive":  archiveField(e.Archives()),
 		"vcard":    vcardField(e.VCards()),
 		"private":  privateField(e.Private()),
+		"push":     pushField(e.Push()),
+		"tokens":   tokensField(e.Tokens()),
 		"search":   directoryField(e.Directory()),
 		"icq":      gatewayField(e.Gateway(icq)),
 		"aim":      gatewayField(e.Gateway(aim)),

@@ -2,28 +2,35 @@ package storetest_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/xml"
+	"fmt"
 	"iter"
 	"os"
 	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/etherx-go/xmpp/archive"
 	"github.com/etherx-go/xmpp/ext/gateway"
 	"github.com/etherx-go/xmpp/ext/private"
+	"github.com/etherx-go/xmpp/ext/push"
 	"github.com/etherx-go/xmpp/ext/search"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/offline"
 	"github.com/etherx-go/xmpp/presence"
 	"github.com/etherx-go/xmpp/privacy"
 	"github.com/etherx-go/xmpp/roster"
+	"github.com/etherx-go/xmpp/sasl"
 	"github.com/etherx-go/xmpp/server"
 	"github.com/etherx-go/xmpp/stanza"
 	"github.com/etherx-go/xmpp/storage/memory"
 	"github.com/etherx-go/xmpp/storage/storetest"
+	"github.com/etherx-go/xmpp/stream"
 	"github.com/etherx-go/xmpp/vcard"
 )
 
@@ -31,6 +38,7 @@ import (
 var (
 	_ server.AccountManager  = storetest.Accounts(nil)
 	_ server.SCRAMParameters = storetest.Accounts(nil)
+	_ server.Upgrader        = storetest.Upgradable(nil)
 )
 
 // broken is an engine with one mistake.
@@ -40,8 +48,11 @@ type broken struct {
 	presences func(presence.Store) presence.Store
 	privacy   func(privacy.Store) privacy.Store
 	offline   func(offline.Store) offline.Store
+	archives  func(archive.Store) archive.Store
 	vcards    func(vcard.Store) vcard.Store
 	private   func(private.Store) private.Store
+	push      func(push.Store) push.Store
+	tokens    func(stream.TokenStore) stream.TokenStore
 	directory func(search.Store) search.Store
 	gateway   func(gateway.Store) gateway.Store
 	oneForAll bool // gateways
@@ -58,8 +69,11 @@ func (b broken) Rosters() roster.Store     { return wrap(b.Store.Rosters(), b.ro
 func (b broken) Presences() presence.Store { return wrap(b.Store.Presences(), b.presences) }
 func (b broken) Privacy() privacy.Store    { return wrap(b.Store.Privacy(), b.privacy) }
 func (b broken) Offline() offline.Store    { return wrap(b.Store.Offline(), b.offline) }
+func (b broken) Archives() archive.Store   { return wrap(b.Store.Archives(), b.archives) }
 func (b broken) VCards() vcard.Store       { return wrap(b.Store.VCards(), b.vcards) }
 func (b broken) Private() private.Store    { return wrap(b.Store.Private(), b.private) }
+func (b broken) Push() push.Store          { return wrap(b.Store.Push(), b.push) }
+func (b broken) Tokens() stream.TokenStore { return wrap(b.Store.Tokens(), b.tokens) }
 func (b broken) Directory() search.Store   { return wrap(b.Store.Directory(), b.directory) }
 
 func (b broken) Gateway(at jid.JID) gateway.Store {
@@ -114,9 +128,41 @@ var mistakes = map[string]struct {
 		broken{privacy: func(s privacy.Store) privacy.Store { return &shares{Store: s} }},
 		"Privacy/errors_change_nothing",
 	},
+	"pages are always complete": {
+		broken{archives: func(s archive.Store) archive.Store { return complete{s} }},
+		"Archives/pages,_against_what_is_all_there",
+	},
+	"what is not there is not missed": {
+		broken{archives: func(s archive.Store) archive.Store { return forgiving{s} }},
+		"Archives/ids_that_are_not_there",
+	},
+	"times go to seconds": {
+		broken{archives: func(s archive.Store) archive.Store { return wholeSeconds{s} }},
+		"Archives/the_stanza_comes_back_whole",
+	},
+	"purge leaves one": {
+		broken{archives: func(s archive.Store) archive.Store { return hoards{s} }},
+		"Archives/purge_by_number",
+	},
 	"names are cut": {
 		broken{private: func(s private.Store) private.Store { return localNames{s} }},
 		"Private/elements_do_not_mix",
+	},
+	"devices are not copied": {
+		broken{push: func(s push.Store) push.Store { return &sharesDevices{Store: s} }},
+		"Push/errors_change_nothing",
+	},
+	"tokens are used twice": {
+		broken{tokens: func(s stream.TokenStore) stream.TokenStore { return usesTwice{s} }},
+		"Tokens/of_logins_with_the_same_count_one_is_good",
+	},
+	"clients without end": {
+		broken{tokens: func(s stream.TokenStore) stream.TokenStore { return anyClients{s} }},
+		"Tokens/bound_of_clients",
+	},
+	"the newest client is forgotten": {
+		broken{tokens: func(s stream.TokenStore) stream.TokenStore { return &full{TokenStore: s} }},
+		"Tokens/the_last_that_came_stays",
 	},
 	"the first page": {
 		broken{directory: func(s search.Store) search.Store { return firstPage{s} }},
@@ -307,6 +353,40 @@ func (s *shares) UpdatePrivacyLists(_ context.Context, _ jid.JID, fn func(*priva
 	return fn(&s.lists)
 }
 
+type complete struct{ archive.Store }
+
+func (s complete) Query(ctx context.Context, j jid.JID, f archive.Filter, p archive.Paging) (archive.Page, error) {
+	page, err := s.Store.Query(ctx, j, f, p)
+	page.Complete = true
+	return page, err
+}
+
+type forgiving struct{ archive.Store }
+
+func (s forgiving) Query(ctx context.Context, j jid.JID, f archive.Filter, p archive.Paging) (archive.Page, error) {
+	page, err := s.Store.Query(ctx, j, f, p)
+	if err == archive.ErrNotFound {
+		err = nil
+	}
+	return page, err
+}
+
+type wholeSeconds struct{ archive.Store }
+
+func (s wholeSeconds) Append(ctx context.Context, entries ...archive.Entry) ([]string, error) {
+	entries = slices.Clone(entries)
+	for i := range entries {
+		entries[i].At = entries[i].At.Truncate(time.Second)
+	}
+	return s.Store.Append(ctx, entries...)
+}
+
+type hoards struct{ archive.Store }
+
+func (s hoards) Purge(ctx context.Context, j jid.JID, before time.Time, keep int) (int, error) {
+	return s.Store.Purge(ctx, j, before, keep+1)
+}
+
 type localNames struct{ private.Store }
 
 func (s localNames) Private(ctx context.Context, account jid.JID, name xml.Name) (stanza.Raw, error) {
@@ -317,6 +397,73 @@ func (s localNames) SetPrivate(
 	ctx context.Context, account jid.JID, name xml.Name, el stanza.Raw, max int,
 ) error {
 	return s.Store.SetPrivate(ctx, account, xml.Name{Local: name.Local}, el, max)
+}
+
+// sharesDevices gives fn what is kept, not a copy.
+type sharesDevices struct {
+	push.Store
+	all push.Devices
+}
+
+func (s *sharesDevices) Devices(context.Context, jid.JID) (push.Devices, error) { return s.all, nil }
+
+func (s *sharesDevices) UpdateDevices(_ context.Context, _ jid.JID, fn func(*push.Devices) error) error {
+	return fn(&s.all)
+}
+
+// usesTwice reads and writes in two steps.
+type usesTwice struct{ stream.TokenStore }
+
+func (s usesTwice) UpdateTokens(
+	ctx context.Context, account jid.JID, client string, fn func(*sasl.HashedTokens) error,
+) error {
+	var t sasl.HashedTokens
+	s.TokenStore.UpdateTokens(ctx, account, client, func(old *sasl.HashedTokens) error {
+		t = *old
+		return context.Canceled
+	})
+	for range 100 { // so that another one comes between
+		runtime.Gosched()
+	}
+	if err := fn(&t); err != nil {
+		return err
+	}
+	return s.TokenStore.UpdateTokens(ctx, account, client, func(old *sasl.HashedTokens) error {
+		*old = t
+		return nil
+	})
+}
+
+// anyClients has an account for each client, so that they are never too many.
+type anyClients struct{ stream.TokenStore }
+
+func (s anyClients) UpdateTokens(
+	ctx context.Context, account jid.JID, client string, fn func(*sasl.HashedTokens) error,
+) error {
+	own := jid.MustParse(fmt.Sprintf("%x@example", sha256.Sum256([]byte(account.Bare().String()+" "+client))))
+	return s.TokenStore.UpdateTokens(ctx, own, client, fn)
+}
+
+// full takes no more clients when there are as many as may be.
+type full struct {
+	stream.TokenStore
+	mu      sync.Mutex
+	clients map[string]bool
+}
+
+func (s *full) UpdateTokens(
+	ctx context.Context, account jid.JID, client string, fn func(*sasl.HashedTokens) error,
+) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.clients == nil {
+		s.clients = make(map[string]bool)
+	}
+	if !s.clients[client] && len(s.clients) == stream.MaxTokenClients {
+		return fn(new(sasl.HashedTokens))
+	}
+	s.clients[client] = true
+	return s.TokenStore.UpdateTokens(ctx, account, client, fn)
 }
 
 const mistakeVar = "ETHERX_STORETEST_MISTAKE"
