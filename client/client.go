@@ -2,13 +2,14 @@ package client
 
 import (
 	"context"
-	"sync"
+	"crypto/rand"
+	"time"
 
 	"github.com/etherx-go/xmpp"
+	"github.com/etherx-go/xmpp/ext/carbons"
 	"github.com/etherx-go/xmpp/internal/dispatch"
 	"github.com/etherx-go/xmpp/internal/session"
 	"github.com/etherx-go/xmpp/jid"
-	"github.com/etherx-go/xmpp/sasl"
 	"github.com/etherx-go/xmpp/stanza"
 	"github.com/etherx-go/xmpp/stream"
 )
@@ -20,12 +21,13 @@ type Client struct {
 	cfg      Config
 	handlers *session.Handlers
 	run      *session.Runner
-
-	mu   sync.Mutex
-	keys []sasl.ClientKeys // of the last login with SCRAM
+	logins   logins
 }
 
-var _ xmpp.Host = (*Client)(nil)
+var (
+	_ xmpp.Host      = (*Client)(nil)
+	_ xmpp.Confirmer = (*Client)(nil)
+)
 
 // New returns a client, which does nothing before [Client.Run] is called. The
 // error says what is wrong with the Config, or that an extension could not be
@@ -39,6 +41,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{cfg: cfg.withDefaults(), handlers: session.NewHandlers(cfg.Handler, cfg.Extensions)}
+	c.logins.store, c.logins.own, c.logins.log = c.cfg.Logins, c.cfg.JID.Bare(), c.cfg.Log
 	c.run = session.New(c.runConfig(presence))
 	if err := c.handlers.Attach("client", c); err != nil {
 		return nil, err
@@ -48,18 +51,33 @@ func New(cfg Config) (*Client, error) {
 
 func (c *Client) runConfig(presence *stanza.Stanza) session.Config {
 	cfg := &c.cfg
-	return session.Config{
-		Name: "client", Handler: c.handlers.Mux(), Watchers: c.handlers.Watchers(cfg.OnUp, cfg.OnDown),
+	run := session.Config{
+		Name: "client", Handler: c.handlers.Mux(),
+		Watchers: c.handlers.Watchers(session.Funcs{
+			Up: cfg.OnUp, Suspended: cfg.OnSuspended, Resumed: cfg.OnResumed, Down: cfg.OnDown,
+		}),
 		Dispatch: dispatch.Config{
 			MaxConcurrent: cfg.MaxConcurrent, MaxQueued: cfg.MaxQueued, MaxQueuedBytes: cfg.MaxQueuedBytes,
-			MaxWaiting: cfg.MaxWaiting, Log: cfg.Log,
+			MaxWaiting: cfg.MaxWaiting, Lane: carbons.Peer, Log: cfg.Log,
 		},
-		First: presence, Outgoing: outgoing, Incoming: incoming,
+		First: presence, Outgoing: c.outgoing, Incoming: incoming,
 		// Requests have failed with the session, and presence is told anew.
 		Keeps:     func(st *stanza.Stanza) bool { return st.Kind == stanza.KindMessage },
 		KeepAlive: cfg.KeepAlive, Whitespace: cfg.Whitespace, PingTimeout: cfg.PingTimeout,
-		RequestTimeout: cfg.RequestTimeout, DrainTimeout: cfg.DrainTimeout, Log: cfg.Log,
+		RequestTimeout: cfg.RequestTimeout, DrainTimeout: cfg.DrainTimeout, Log: cfg.Log, Stream: cfg.Stream,
 	}
+	if resend := cfg.Resend; resend != nil {
+		run.Resend = func(
+			ctx context.Context, s *session.Session, lost time.Time, unknown []*stanza.Stanza,
+		) ([]*stanza.Stanza, error) {
+			return resend(ctx, s, lost, unknown)
+		}
+	}
+	if cfg.Resumptions != nil {
+		k := keeper{cfg.Resumptions, cfg.JID}
+		run.Load, run.Save = k.load, k.save
+	}
+	return run
 }
 
 // Mux returns the mux of the extensions: the Handler of the Config if that is a
@@ -75,7 +93,7 @@ func (c *Client) Features(at jid.JID) []string { return c.handlers.Features(at) 
 // Run connects and stays connected until ctx ends or Close is called, or until
 // an error shows that trying again is of no use. It can be called once.
 //
-// When ctx ends, the client takes its leave: it sends unavailable presence,
+// When ctx ends, the client takes its leave (unless Resumptions is set, see there): it sends unavailable presence,
 // takes nothing new, waits for the handlers of what it has taken, closes the
 // stream and waits for the server to do the same. Run returns nil if that has
 // gone well; otherwise the error says what was not done within DrainTimeout,
@@ -84,7 +102,8 @@ func (c *Client) Features(at jid.JID) []string { return c.handlers.Features(at) 
 // Errors that end Run are a [*ConnectError] when there was no session, and a
 // [*stream.Error] when the server ended it. They wrap: a [*sasl.Failure] (wrong
 // password, disabled account), a [*sasl.ChoiceError] or another refusal of this
-// side to authenticate, a [*stream.NegotiationError] (TLS is not offered ...),
+// side to authenticate, stream.ErrTask (a second factor), a
+// [*stream.NegotiationError] (TLS is not offered ...),
 // an untrusted certificate, a stream error like conflict, host-unknown or
 // not-authorized, or a [*stanza.Error] that refuses the resource for good.
 // Everything else is temporary: unreachable hosts, DNS, lost connections, a
@@ -97,9 +116,10 @@ func (c *Client) Run(ctx context.Context) error {
 	return c.run.Run(ctx, func(ctx, base context.Context) (*session.Session, error) { return c.run.Stay(ctx, base, d) })
 }
 
-// Close makes Run return in the same way as the end of its context does. It
-// does not wait for it, so that a handler may call it. A client that was closed
-// cannot run again. The error is always nil.
+// Close makes Run return in the same way as the end of its context does; with
+// Resumptions it ends the session, too, which that does not. It does not wait for it,
+// so that a handler may call it. A client that was closed cannot run again. The error
+// is always nil.
 func (c *Client) Close() error { return c.run.Close() }
 
 // WaitReady waits until there is a session. The error is that of ctx, or
@@ -112,32 +132,44 @@ func (c *Client) LocalAddr() jid.JID { return c.run.LocalAddr() }
 
 // Send sends a stanza in the session that there is. Without one the error is
 // [xmpp.ErrNotConnected], at once; after Run has returned it is
-// [xmpp.ErrClosed].
+// [xmpp.ErrClosed]. While the session waits for another connection stanzas are queued,
+// up to Stream.MaxDetached, and then Send blocks.
 //
-// A message that was queued, but not written before the connection broke, is
-// the first to be sent in the next session. Whether one that was written has
-// arrived is not known.
+// A session that goes on loses nothing, and sends nothing twice. When it could not be
+// resumed, a message that was queued but not written is the first to be sent in the
+// next one; whether one that was written has arrived is not known, unless the server
+// has said so: see Resend of [Config], and Confirm.
 func (c *Client) Send(ctx context.Context, st *stanza.Stanza) error { return c.run.Send(ctx, st) }
 
-// Do sends a request in the session that there is, and waits for the reply.
-// Only a reply from the address that was asked counts. When the session ends
-// before, the error is [xmpp.ErrSessionLost], at once; without a session it is
-// as for Send. A ctx without deadline gets RequestTimeout. The error of a reply
-// is a [*stanza.Error].
+// Confirm sends a stanza in the session that there is, and waits until the server has
+// acknowledged it; see [xmpp.Confirmer]. Without a session it is as for Send.
+func (c *Client) Confirm(ctx context.Context, st *stanza.Stanza) error { return c.run.Confirm(ctx, st) }
+
+// Do sends a request in the session that there is, and waits for the reply, over
+// however many connections the session lasts. Only a reply from the address that was
+// asked counts. When the session ends before, the error is [xmpp.ErrSessionLost], at
+// once; without a session it is as for Send. A ctx without deadline gets
+// RequestTimeout. The error of a reply is a [*stanza.Error].
 func (c *Client) Do(ctx context.Context, iq *stanza.Stanza) (*stanza.Stanza, error) {
 	return c.run.Do(ctx, iq)
 }
 
 // outgoing takes the from away that replies have: the server stamps it, and "a
-// client must not put from" (draft-miller-xmpp-core-02, section 6.2.2).
-func outgoing(s *session.Session, st *stanza.Stanza) (*stanza.Stanza, error) {
-	own := s.LocalAddr()
-	if st.From.IsZero() || st.From != own && st.From != own.Bare() {
-		return st, nil
+// client must not put from" (draft-miller-xmpp-core-02, section 6.2.2). It gives a
+// message an id by which it is found again, where that may be asked for. What the server
+// would not take is not sent.
+func (c *Client) outgoing(s *session.Session, st *stanza.Stanza) (*stanza.Stanza, error) {
+	own, h := s.LocalAddr(), st.Header
+	if h.From == own || h.From == own.Bare() {
+		h.From = jid.JID{}
 	}
-	h := st.Header
-	h.From = jid.JID{}
-	return st.With(h), nil
+	if h.ID == "" && h.Kind == stanza.KindMessage && c.cfg.Resend != nil {
+		h.ID = rand.Text()
+	}
+	if h != st.Header {
+		st = st.With(h)
+	}
+	return st, checkSize(s, st)
 }
 
 // incoming puts the type in that an iq had, before RFC 3920, which said nothing of

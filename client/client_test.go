@@ -102,6 +102,7 @@ func TestNewRefuses(t *testing.T) {
 		{Config{}, "JID is not set"},
 		{Config{JID: me}, "nothing to authenticate with"},
 		{Config{JID: jid.MustParse("capulet.lit"), Password: "x"}, "no user name"},
+		{Config{JID: me, Password: "x", UserAgent: stream.UserAgent{ID: "phone"}}, "not a UUID"},
 		{Config{JID: me, Password: "x", Dialer: &stream.Dialer{Service: stream.ServiceServer}}, "another service"},
 		{Config{JID: me, Password: "x", NoPresence: true, Presence: &stanza.Presence{}}, "both"},
 		{Config{JID: me, Password: "x", Presence: &stanza.Presence{Type: stanza.TypeUnavailable}}, "not an available presence"},
@@ -118,6 +119,7 @@ func TestNewRefuses(t *testing.T) {
 		{JID: me, SASL: sasl.ClientConfig{Token: "x"}},
 		{JID: me, SASL: sasl.ClientConfig{External: true}},
 		{JID: me, SASL: sasl.ClientConfig{Password: "x"}},
+		{JID: me, Logins: FileStore("x"), UserAgent: stream.UserAgent{ID: strings.ToUpper(stream.NewUserAgentID())}},
 		{JID: jid.MustParse("capulet.lit"), SASL: sasl.ClientConfig{Anonymous: true}},
 		{JID: jid.MustParse("capulet.lit"), SASL: sasl.ClientConfig{Username: "u", Password: "x"}},
 	} {

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"net"
 	"slices"
@@ -27,41 +28,71 @@ func hopeless(a session.Attempt) bool {
 	return permanent(a.Err)
 }
 
-// connect makes one attempt: a connection, a negotiated stream, a session.
-func (c *Client) connect(ctx, base context.Context, redirect string) (*session.Session, error) {
+// connect makes one attempt: a connection, a negotiated stream, and the session that
+// was lost, or a new one.
+func (c *Client) connect(ctx, base context.Context, redirect string, lost *session.Lost) (*session.Session, error) {
 	domain := c.cfg.JID.DomainJID()
 	tr, err := c.dial(ctx, redirect)
 	if err != nil {
 		return nil, &ConnectError{Domain: domain.String(), Err: err}
 	}
 	remote := tr.RemoteAddr().String()
-	var addr jid.JID
-	h := stream.Header{To: domain, From: c.cfg.JID.Bare(), Content: stanza.NSClient, Version: stream.V1, Lang: c.cfg.Lang, OldSASL: c.cfg.OldSASL}
+	c.logins.load(ctx, c.cfg.UserAgent.ID)
+	var n negotiated
+	h := stream.Header{
+		To: domain, From: c.cfg.JID.Bare(), Content: stanza.NSClient, Version: stream.V1,
+		Lang: c.cfg.Lang, OldSASL: c.cfg.OldSASL,
+	}
 	if c.cfg.OldStream {
 		h.Version = stream.Version{}
 	}
-	conn, err := stream.Initiate(ctx, tr, c.cfg.Stream, h, c.features(&addr))
+	conn, err := stream.Initiate(ctx, tr, c.cfg.Stream, h, c.features(ctx, &n, lost))
 	if err != nil {
-		return nil, &ConnectError{Domain: domain.String(), Addr: remote, Err: err}
+		return nil, &ConnectError{Domain: domain.String(), Addr: remote, Err: n.explain(err)}
 	}
-	c.cfg.Log.Info("session", slog.String("jid", addr.String()), slog.String("server", remote), slog.Bool("tls", conn.TLS() != nil))
-	return c.run.Begin(base, conn, addr), nil
+	c.logins.settle(ctx)
+	if conn.Resumed() {
+		s := c.run.Resume(base, conn, lost)
+		c.cfg.Log.Info("session resumed", slog.String("jid", s.LocalAddr().String()), slog.String("server", remote))
+		return s, nil
+	}
+	c.run.GiveUp(lost, errRefused)
+	c.cfg.Log.Info("session", slog.String("jid", n.addr.String()), slog.String("server", remote),
+		slog.Bool("tls", conn.TLS() != nil), slog.Bool("acks", conn.Managed()))
+	return c.run.Begin(base, conn, n.addr, n.enabled...), nil
 }
 
-// features lists what is negotiated, in order. The bound address goes to addr.
-func (c *Client) features(addr *jid.JID) []stream.Feature {
+// errRefused is why a session has ended that the server does not go on with.
+var errRefused = errors.New("the server does not go on with it")
+
+// features lists what is negotiated, in order; n is what comes of it. lost is a session
+// that the server may go on with.
+func (c *Client) features(ctx context.Context, n *negotiated, lost *session.Lost) []stream.Feature {
 	needs := stream.Secure
 	if c.cfg.AllowPlaintext {
 		needs = 0
 	}
+	m := &stream.ManagementClient{Resumable: c.cfg.ResumeTimeout >= 0, Max: max(c.cfg.ResumeTimeout, 0)}
+	if lost != nil {
+		m.Old, m.Handled = lost.Stream(), lost.Handled
+	}
 	fs := []stream.Feature{stream.StartTLS(c.cfg.TLS)}
+	if !c.cfg.NoSASL2 && !c.cfg.OldStream {
+		fs = append(fs, c.sasl2(ctx, m, n))
+	}
 	fs = append(fs, stream.SASL(c.saslConfig, needs)...)
 	if c.cfg.OldAuth {
-		fs = append(fs, c.oldLogin(needs, addr))
+		fs = append(fs, c.oldLogin(needs, &n.addr))
 	}
-	fs = append(fs, stream.Bind(c.cfg.JID.Resource(), func(j jid.JID) { *addr = j }), stream.Session())
+	if lost != nil {
+		fs = append(fs, m.Resume())
+	}
+	fs = append(fs, stream.Bind(c.cfg.JID.Resource(), func(j jid.JID) { n.addr = j }), stream.Session())
 	if c.cfg.OldSASL {
-		fs = append(fs, c.oldBind(addr))
+		fs = append(fs, c.oldBind(&n.addr))
+	}
+	if !c.cfg.NoAcks {
+		fs = append(fs, m.Enable())
 	}
 	return fs
 }
@@ -104,10 +135,11 @@ func withServerName(config *tls.Config, name string) *tls.Config {
 // saslConfig returns what is known for the next login.
 func (c *Client) saslConfig() sasl.ClientConfig {
 	config := c.cfg.SASL
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.keys) > 0 {
-		config.Keys = append(slices.Clone(c.keys), config.Keys...)
+	l := &c.logins
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	config.Keys = append(slices.Clone(l.keys), config.Keys...)
+	if l.state.Proven {
 		config.Refuse = append(slices.Clone(config.Refuse), sasl.Plain, sasl.DigestMD5)
 	}
 	config.SaveKeys = c.saveKeys
@@ -115,9 +147,7 @@ func (c *Client) saslConfig() sasl.ClientConfig {
 }
 
 func (c *Client) saveKeys(k sasl.ClientKeys) {
-	c.mu.Lock()
-	c.keys = []sasl.ClientKeys{k}
-	c.mu.Unlock()
+	c.logins.prove(k)
 	if c.cfg.SASL.SaveKeys != nil {
 		c.cfg.SASL.SaveKeys(k)
 	}

@@ -18,6 +18,11 @@ import (
 // more, not even the answer to a ping.
 var ErrUnresponsive = session.ErrUnresponsive
 
+// ErrNotResumed is why a session has ended that has lost its connection, and could not
+// go on with another one: what SessionDown and OnDown are told, with why the
+// connection was lost.
+var ErrNotResumed = session.ErrNotResumed
+
 // ConnectError says why there is no session: what was connected to, if
 // anything, and what came of it. Err holds the whole story: a
 // [*stream.DialError] with every address that was tried, a [*stream.TLSError]
@@ -57,6 +62,9 @@ var passing = []stanza.Condition{
 
 // permanent reports whether it is of no use to try again after err.
 func permanent(err error) bool {
+	if isA[errEarly](err) {
+		return false
+	}
 	if e, ok := errors.AsType[*stream.DialError](err); ok {
 		return permanentDial(e)
 	}
@@ -95,7 +103,7 @@ func isCertificate(err error) bool {
 // isSASL reports whether err says that this side refused to authenticate.
 func isSASL(err error) bool {
 	for _, e := range []error{sasl.ErrServerNotVerified, sasl.ErrDowngrade, sasl.ErrMalformed, sasl.ErrUnexpected,
-		sasl.ErrIterations, sasl.ErrKeysMismatch, sasl.ErrBadString} {
+		sasl.ErrIterations, sasl.ErrKeysMismatch, sasl.ErrBadString, stream.ErrTask} {
 		if errors.Is(err, e) {
 			return true
 		}

@@ -26,13 +26,10 @@ func (c *Client) oldLogin(needs stream.State, addr *jid.JID) stream.Feature {
 	return stream.Feature{Name: auth.FeatureName, Implied: true, Needs: needs, Not: stream.Authenticated,
 		Negotiate: func(ctx context.Context, conn *stream.Conn, _ stanza.Element) (stream.Outcome, error) {
 			cfg := c.saslConfig()
-			c.mu.Lock()
-			proven := len(c.keys) > 0
-			c.mu.Unlock()
 			switch {
 			case cfg.Username == "" || cfg.Password == "":
 				return stream.Outcome{}, fmt.Errorf("%w: %w", stream.ErrSkip, errNoPassword)
-			case proven:
+			case c.logins.proven():
 				return stream.Outcome{}, fmt.Errorf("%w: %w", stream.ErrSkip, errKnowsSCRAM)
 			}
 			to := c.oldAddress()

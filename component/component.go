@@ -59,7 +59,7 @@ func (c *Component) runConfig() session.Config {
 		asked = cfg.Domain
 	}
 	return session.Config{
-		Name: "component", Handler: c.handlers.Mux(), Watchers: c.handlers.Watchers(cfg.OnUp, cfg.OnDown),
+		Name: "component", Handler: c.handlers.Mux(), Watchers: c.handlers.Watchers(session.Funcs{Up: cfg.OnUp, Down: cfg.OnDown}),
 		Dispatch: dispatch.Config{
 			MaxConcurrent: cfg.MaxConcurrent, MaxQueued: cfg.MaxQueued, MaxQueuedBytes: cfg.MaxQueuedBytes,
 			MaxWaiting: cfg.MaxWaiting, Log: cfg.Log,

@@ -57,7 +57,7 @@ func (c *Component) Run(ctx context.Context) error {
 }
 
 // connect makes one attempt: a connection, a negotiated stream, a session.
-func (c *Component) connect(ctx, base context.Context, _ string) (*session.Session, error) {
+func (c *Component) connect(ctx, base context.Context, _ string, _ *session.Lost) (*session.Session, error) {
 	fail := func(addr string, err error) error {
 		return &ConnectError{Domain: c.cfg.Domain.String(), Addr: addr, Err: err}
 	}

@@ -6,7 +6,8 @@
 // lane: so a contact's resources, the occupants of a room, and what a server says
 // of all of them keep their order. iq requests are handled concurrently, but for
 // pushes, those of type set from the account itself, whose order says what is
-// true. How many handlers run at a time is
+// true. A message that is a copy of another one can be put beside it (Config.Lane).
+// How many handlers run at a time is
 // bounded, and so is what waits for its turn. A handler that itself waits for a
 // reply gives its place away meanwhile ([Park]), so that handlers which ask
 // each other cannot lock up, however deep and whatever the bounds are.
@@ -62,6 +63,9 @@ type Config struct {
 	MaxQueued, MaxQueuedBytes int
 	// MaxWaiting bounds the handlers that wait for replies. Default 4096.
 	MaxWaiting int
+	// Lane returns whose lane a stanza that own has got is in, a bare address. nil: its
+	// sender's. It is called by who calls Dispatch.
+	Lane func(own jid.JID, st *stanza.Stanza) jid.JID
 	// Log is told of errors of handlers; nil for none.
 	Log *slog.Logger
 }
@@ -118,6 +122,9 @@ func New(cfg Config) *Dispatcher {
 	def(&cfg.MaxQueued, DefaultMaxQueued)
 	def(&cfg.MaxQueuedBytes, DefaultMaxQueuedBytes)
 	def(&cfg.MaxWaiting, DefaultMaxWaiting)
+	if cfg.Lane == nil {
+		cfg.Lane = func(_ jid.JID, st *stanza.Stanza) jid.JID { return st.From.Bare() }
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -132,7 +139,7 @@ func New(cfg Config) *Dispatcher {
 // An error or a panic of a handler of an iq request is sent as the reply,
 // unless it has sent one; other errors are logged.
 func (d *Dispatcher) Dispatch(ctx context.Context, h xmpp.Handler, s xmpp.Sender, st *stanza.Stanza) error {
-	n := st.Size()
+	n, of := st.Size(), d.cfg.Lane(s.LocalAddr(), st)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
@@ -144,14 +151,13 @@ func (d *Dispatcher) Dispatch(ctx context.Context, h xmpp.Handler, s xmpp.Sender
 	}
 	d.queued++
 	d.bytes += n
-	d.enqueue(task{ctx, h, s, st})
+	d.enqueue(task{ctx, h, s, st}, of)
 	d.schedule()
 	return nil
 }
 
 // enqueue puts a task into its lane. Under the lock, as all that follow.
-func (d *Dispatcher) enqueue(t task) {
-	sender := t.st.From.Bare()
+func (d *Dispatcher) enqueue(t task, sender jid.JID) {
 	if sender.IsZero() {
 		sender = t.s.LocalAddr().Bare() // what has no from is of the account
 	}

@@ -140,6 +140,33 @@ func TestOrderPerSender(t *testing.T) {
 
 // TestSlowHandler: a handler that hangs holds up its own sender only, and
 // requests of the same sender run beside it.
+// TestLane: what belongs together keeps its order, whoever it is from.
+func TestLane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		together := jid.MustParse("both@example.net")
+		d := New(Config{Lane: func(own jid.JID, st *stanza.Stanza) jid.JID {
+			if own != (&recorder{}).LocalAddr() {
+				t.Errorf("own is %v", own)
+			}
+			return together
+		}})
+		var got []string
+		h := handler(func(_ context.Context, st *stanza.Stanza) error {
+			if st.ID == "1" {
+				time.Sleep(time.Second)
+			}
+			got = append(got, st.ID)
+			return nil
+		})
+		dispatch(t, d, h, message("a@example.net", "1"), message("b@example.net", "2"), message("c@example.net", "3"))
+		time.Sleep(2 * time.Second)
+		if want := []string{"1", "2", "3"}; !slices.Equal(got, want) {
+			t.Errorf("handled %v, want %v", got, want)
+		}
+		checkEmpty(t, d)
+	})
+}
+
 func TestSlowHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := New(Config{})

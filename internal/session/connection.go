@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,11 +20,20 @@ var ErrStreamClosed = errors.New("the server has closed the stream")
 type connection struct {
 	*stream.Conn
 	s       *Session
+	ctx     context.Context // ends with it
+	cancel  context.CancelFunc
 	refused int // stanzas that were refused; only for the reader
 	// peerEnded: the peer has ended the stream. Set by the reader, good after
 	// group.Wait.
 	peerEnded bool
 	group     sync.WaitGroup // its goroutines
+	reason    error          // why it was given up, if not by the reader; guarded by s.mu
+}
+
+func (s *Session) newConnection(conn *stream.Conn) *connection {
+	c := &connection{Conn: conn, s: s}
+	c.ctx, c.cancel = context.WithCancel(s.ctx)
+	return c
 }
 
 // read is the goroutine that reads the stream. It never blocks but in Next.
@@ -33,23 +43,67 @@ func (c *connection) read() {
 		switch {
 		case st != nil && err != nil:
 			c.malformed(st, err)
+			continue
 		case st != nil:
 			c.handle(st)
+			continue
 		case err == nil:
-			c.s.r.cfg.Log.Debug("unknown element", "name", el.Name())
-		default:
-			e, ok := errors.AsType[*stream.Error](err)
-			c.peerEnded = err == io.EOF || ok && e.Remote
-			c.s.end(c.why(err))
-			c.Fail(err)
+			err = c.element(el)
+		}
+		if err != nil {
+			c.ended(err)
 			return
 		}
 	}
 }
 
-// why returns the reason that an error of Next is for the end of the session.
+// element handles what is no stanza.
+func (c *connection) element(el stanza.Element) error {
+	l := c.s.ledger
+	if c.Managed() {
+		var handled uint64
+		if el.Is(stream.NSManagement, "r") {
+			handled = l.answer()
+		}
+		ok, err := c.ServeManagement(el, &handled)
+		if ok && err == nil && el.Is(stream.NSManagement, "enabled") {
+			l.start()
+		}
+		if ok || err != nil {
+			return err
+		}
+	}
+	c.s.r.cfg.Log.Debug("unknown element", "name", el.Name())
+	return nil
+}
+
+// ended takes note that the connection has ended, or is to end, because of err. The
+// session ends with it, unless it can wait for another one.
+func (c *connection) ended(err error) {
+	defer c.cancel()
+	e, isStream := errors.AsType[*stream.Error](err)
+	c.peerEnded = err == io.EOF || isStream && e.Remote
+	broken := err != io.EOF && (!isStream || !e.Remote && e.Condition == stream.ConnectionTimeout)
+	reason := c.why(err)
+	// The peer is told nothing: it would take the end of the stream for that of the
+	// session.
+	if broken && c.Detach(nil) {
+		c.Fail(err)
+		c.s.suspend(reason)
+		return
+	}
+	c.s.end(reason)
+	c.Fail(err)
+}
+
+// why returns the reason that an error of Next is for the end of the connection.
 func (c *connection) why(err error) error {
+	c.s.mu.Lock()
+	given := c.reason
+	c.s.mu.Unlock()
 	switch {
+	case given != nil:
+		return given
 	case err != io.EOF:
 		return err
 	case c.Closing():
@@ -58,25 +112,15 @@ func (c *connection) why(err error) error {
 	return fmt.Errorf("%s: %w", c.s.r.cfg.Name, ErrStreamClosed)
 }
 
-// resend sends what the last session has left. What fails now is left for the
-// next one.
-func (c *connection) resend() {
-	r := c.s.r
-	for len(r.unsent) > 0 && c.Send(c.s.ctx, r.unsent[0]) == nil {
-		r.unsent = r.unsent[1:]
+// giveUp ends a connection that is there and of no use; the session goes on, if it
+// can. It wakes the reader.
+func (c *connection) giveUp(reason error) {
+	s := c.s
+	s.mu.Lock()
+	c.reason = reason
+	s.mu.Unlock()
+	if !c.Detach(nil) {
+		s.end(reason)
+		c.Close()
 	}
-}
-
-// release waits for the goroutines of a connection that has ended, and keeps what
-// was queued and not written, as far as it is of use in the next session.
-func (c *connection) release() {
-	c.group.Wait()
-	r := c.s.r
-	var kept []*stanza.Stanza
-	for _, st := range c.Unsent() {
-		if r.cfg.Keeps(st) {
-			kept = append(kept, st)
-		}
-	}
-	r.unsent = append(kept, r.unsent...)
 }

@@ -64,12 +64,10 @@ func (hs *Handlers) Mux() *xmpp.Mux { return hs.mux }
 // Features returns the features of the extensions, for service discovery.
 func (hs *Handlers) Features(at jid.JID) []string { return describe.Features(nil, hs.extensions, at) }
 
-// Watchers returns those who want to know when there is a session: the two
-// functions first, each of which may be nil, and then the extensions that do.
-func (hs *Handlers) Watchers(up func(context.Context, xmpp.Sender), down func(xmpp.Sender, error)) (ws []xmpp.Watcher) {
-	if up != nil || down != nil {
-		ws = append(ws, funcs{up, down})
-	}
+// Watchers returns those who want to know when there is a session: fs first, and then
+// the extensions that do.
+func (hs *Handlers) Watchers(fs Funcs) (ws []xmpp.Watcher) {
+	ws = append(ws, fs)
 	for _, e := range hs.extensions {
 		if w, ok := e.(xmpp.Watcher); ok {
 			ws = append(ws, w)
@@ -78,20 +76,50 @@ func (hs *Handlers) Watchers(up func(context.Context, xmpp.Sender), down func(xm
 	return ws
 }
 
-// funcs are two functions that are a Watcher.
-type funcs struct {
-	up   func(context.Context, xmpp.Sender)
-	down func(xmpp.Sender, error)
+// Binders returns the extensions that ask for something as a resource is bound.
+func (hs *Handlers) Binders() (bs []xmpp.Binder) {
+	for _, e := range hs.extensions {
+		if b, ok := e.(xmpp.Binder); ok {
+			bs = append(bs, b)
+		}
+	}
+	return bs
 }
 
-func (f funcs) SessionUp(ctx context.Context, s xmpp.Sender) {
-	if f.up != nil {
-		f.up(ctx, s)
+// Funcs are functions that are a Watcher. Each may be nil.
+type Funcs struct {
+	Up        func(ctx context.Context, s xmpp.Sender)
+	Suspended func(s xmpp.Sender, reason error)
+	Resumed   func(ctx context.Context, s xmpp.Sender)
+	Down      func(s xmpp.Sender, reason error)
+}
+
+var _ xmpp.Resumer = Funcs{}
+
+// SessionUp calls Up.
+func (f Funcs) SessionUp(ctx context.Context, s xmpp.Sender) {
+	if f.Up != nil {
+		f.Up(ctx, s)
 	}
 }
 
-func (f funcs) SessionDown(s xmpp.Sender, reason error) {
-	if f.down != nil {
-		f.down(s, reason)
+// SessionSuspended calls Suspended.
+func (f Funcs) SessionSuspended(s xmpp.Sender, reason error) {
+	if f.Suspended != nil {
+		f.Suspended(s, reason)
+	}
+}
+
+// SessionResumed calls Resumed.
+func (f Funcs) SessionResumed(ctx context.Context, s xmpp.Sender) {
+	if f.Resumed != nil {
+		f.Resumed(ctx, s)
+	}
+}
+
+// SessionDown calls Down.
+func (f Funcs) SessionDown(s xmpp.Sender, reason error) {
+	if f.Down != nil {
+		f.Down(s, reason)
 	}
 }

@@ -1,44 +1,95 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 
+	"github.com/etherx-go/xmpp"
 	"github.com/etherx-go/xmpp/internal/dispatch"
 	"github.com/etherx-go/xmpp/stanza"
 )
 
 // What the reader does with a stanza. Nothing here may block.
 
-// handle hands a stanza to the request that it answers, or to the handler.
+// handle hands a stanza to the request that it answers, or to the handler. One that
+// neither gets is handled by that.
 func (c *connection) handle(st *stanza.Stanza) {
+	s := c.s
+	n, again := s.ledger.receive(st.Size())
+	if !again && !c.dispatch(st, n) {
+		s.handled(n)
+	}
+}
+
+// handled takes note that the stanza with a number was handled.
+func (s *Session) handled(n uint64) {
+	if n == 0 {
+		return
+	}
+	if total, tell := s.ledger.finish(n); tell {
+		s.conn.Load().Ack(total)
+	}
+}
+
+// dispatch reports whether there is a handler that will handle a stanza.
+func (c *connection) dispatch(st *stanza.Stanza, n uint64) bool {
 	s := c.s
 	st, sender := s.r.cfg.Incoming(s, st)
 	if st == nil {
-		return
+		return false
 	}
 	ctx := s.base
-	if st.Kind == stanza.KindIQ {
-		if st.Type.IsResponse() {
-			if s.pending.Resolve(st) {
-				return
-			}
-			s.r.cfg.Log.Debug("reply to nothing", slog.String("from", st.From.String()), slog.String("id", st.ID))
-		} else {
-			if err := s.check(st); err != nil {
-				c.refuse(st, err)
-				return
-			}
-			ctx = s.ctx // with the session goes who could get the reply
+	switch {
+	case st.Kind != stanza.KindIQ:
+	case st.Type.IsResponse():
+		if s.pending.Resolve(st) {
+			return false
 		}
+		// There are services that answer more than once, which a handler may know.
+		s.r.cfg.Log.Debug("reply to nothing", slog.String("from", st.From.String()), slog.String("id", st.ID))
+	default:
+		if err := s.check(st); err != nil {
+			c.refuse(st, err)
+			return false
+		}
+		ctx = s.ctx // with the session goes who could get the reply
 	}
-	switch err := s.r.work.Dispatch(ctx, s.r.cfg.Handler, sender, st); {
+	if n > 0 && s.r.leaving.Load() {
+		return true // it is for another process
+	}
+	h := s.r.cfg.Handler
+	if n > 0 {
+		h = counted{h, s, n}
+	}
+	switch err := s.r.work.Dispatch(ctx, h, sender, st); {
 	case errors.Is(err, dispatch.ErrDraining):
 		c.refuse(st, stanza.NewError(stanza.RecipientUnavailable, fmt.Sprintf("The %s is about to leave.", s.r.cfg.Name)))
 	case err != nil:
 		c.refuse(st, stanza.NewError(stanza.ResourceConstraint, fmt.Sprintf("The %s has too much to do.", s.r.cfg.Name)))
+	default:
+		return true
 	}
+	return false
+}
+
+// counted is the handler of a stanza that counts.
+type counted struct {
+	xmpp.Handler
+	s *Session
+	n uint64
+}
+
+// HandleXMPP handles the stanza. A handler that was called off because the program
+// leaves has not done what it was to do, if another process can do it.
+func (h counted) HandleXMPP(ctx context.Context, s xmpp.Sender, st *stanza.Stanza) error {
+	defer func() {
+		if ctx.Err() == nil || !h.s.r.leaving.Load() {
+			h.s.handled(h.n)
+		}
+	}()
+	return h.Handler.HandleXMPP(ctx, s, st)
 }
 
 // check says what is wrong with a request (RFC 6120, section 8.2.3).
@@ -62,6 +113,8 @@ func (s *Session) isHome(st *stanza.Stanza) bool {
 
 // malformed refuses a stanza with a to or from that is not an address.
 func (c *connection) malformed(st *stanza.Stanza, err error) {
+	n, _ := c.s.ledger.receive(st.Size())
+	defer c.s.handled(n)
 	c.s.r.cfg.Log.Debug("malformed address", slog.Any("error", err))
 	if e, ok := errors.AsType[*stanza.AddressError](err); ok && e.Attr == "to" && !st.From.IsZero() {
 		c.refuse(st, stanza.NewError(stanza.JIDMalformed, ""))

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/etherx-go/xmpp"
 	"github.com/etherx-go/xmpp/internal/dispatch"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/stanza"
+	"github.com/etherx-go/xmpp/stream"
 )
 
 // Config is what a Runner is made of. Nothing has a default here.
@@ -32,6 +34,17 @@ type Config struct {
 	// Keeps says which of the stanzas that were queued, and not written when
 	// the session ended, are sent in the next one.
 	Keeps func(st *stanza.Stanza) bool
+	// Resend is given the stanzas that Keeps is true for, that were written before
+	// the connection was lost at that time, and that may have arrived or not. It
+	// returns those to be sent again. s is the next session, which nobody else knows
+	// yet. nil: none.
+	Resend func(ctx context.Context, s *Session, lost time.Time, unknown []*stanza.Stanza) ([]*stanza.Stanza, error)
+
+	// Save and Load keep the State of a session that waits for a connection, nil for
+	// none; both are nil if nothing is kept. Stream is for a session that was loaded.
+	Save   func(ctx context.Context, st *State) error
+	Load   func(ctx context.Context) (*State, error)
+	Stream stream.Config
 
 	// PingTo is who is asked for a sign of life; zero: the server.
 	PingTo         jid.JID
@@ -49,12 +62,19 @@ type Runner struct {
 	cfg      Config
 	work     *dispatch.Dispatcher
 	watchers []*watcher
-	unsent   []*stanza.Stanza // for the next session; only for the goroutine of Run
+	stored   atomic.Bool // something may be saved
+	leaving  atomic.Bool // what comes now is left to another process
+
+	// For the goroutine of Run, and that which starts a session.
+	unsent    []*stanza.Stanza // for the next session
+	unknown   []*stanza.Stanza // for the next session, if the program wants it
+	unknownAt time.Time        // when they were lost
 
 	mu      sync.Mutex
 	state   state
 	session *Session      // nil while there is none
 	changed chan struct{} // closed, and made anew, when state or session changes
+	closed  bool          // by Close
 	cancel  context.CancelFunc
 	err     error // why Run has returned
 }
@@ -117,9 +137,14 @@ func (r *Runner) finish(err error) {
 }
 
 // leave ends the last session, if there is one, and waits for handlers and
-// watchers.
+// watchers. A session whose State is saved is left as it is, unless Close was called.
 func (r *Runner) leave(ctx context.Context, s *Session) error {
-	if s != nil {
+	behind := s != nil && r.leavesBehind(s)
+	switch {
+	case behind:
+		r.leaving.Store(true)
+		s.ledger.leave()
+	case s != nil && s.waiting() == nil:
 		s.sayGoodbye()
 	}
 	drain, cancel := context.WithTimeout(ctx, r.cfg.DrainTimeout)
@@ -127,13 +152,29 @@ func (r *Runner) leave(ctx context.Context, s *Session) error {
 	err := r.work.Drain(drain)
 	rest, cancel := context.WithTimeout(ctx, r.cfg.DrainTimeout)
 	defer cancel()
-	if s != nil {
+	switch {
+	case behind:
+		err = errors.Join(err, s.leaveBehind(rest))
+	case s != nil:
 		err = errors.Join(err, s.shutdown(rest))
+		r.clearSaved(rest)
 	}
 	if n := len(r.unsent); n > 0 {
 		err = errors.Join(err, fmt.Errorf("%s: %d stanzas were not sent", r.cfg.Name, n))
 	}
+	if n := len(r.unknown); n > 0 {
+		r.cfg.Log.Warn("messages may be lost", slog.Int("not acknowledged", n))
+	}
 	return errors.Join(err, r.waitWatchers(rest))
+}
+
+// leavesBehind reports whether a session is left to another process.
+func (r *Runner) leavesBehind(s *Session) bool {
+	r.mu.Lock()
+	closed := r.closed
+	r.mu.Unlock()
+	_, ok := s.conn.Load().Resumption(0)
+	return !closed && r.cfg.Save != nil && ok
 }
 
 // Close makes Run return in the same way as the end of its context does, and does
@@ -141,6 +182,7 @@ func (r *Runner) leave(ctx context.Context, s *Session) error {
 func (r *Runner) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.closed = true
 	switch r.state {
 	case fresh:
 		r.state = ended
@@ -215,6 +257,15 @@ func (r *Runner) Send(ctx context.Context, st *stanza.Stanza) error {
 		return err
 	}
 	return s.Send(ctx, st)
+}
+
+// Confirm sends in the session that there is, and waits for the acknowledgement.
+func (r *Runner) Confirm(ctx context.Context, st *stanza.Stanza) error {
+	s, err := r.current()
+	if err != nil {
+		return err
+	}
+	return s.Confirm(ctx, st)
 }
 
 // Do asks in the session that there is.

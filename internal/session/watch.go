@@ -26,9 +26,37 @@ func (r *Runner) watch(s *Session) {
 				<-before
 			}
 			r.guard(func() { w.SessionUp(s.ctx, s) })
+			if rs, ok := w.Watcher.(xmpp.Resumer); ok {
+				r.watchConnections(s, rs)
+			}
 			<-s.ctx.Done()
 			r.guard(func() { w.SessionDown(s, s.Err()) })
 		}()
+	}
+}
+
+// watchConnections tells a watcher when s loses its connection and when it goes on
+// with another one, until it ends. What has happened several times while the watcher
+// was busy it is told once.
+func (r *Runner) watchConnections(s *Session, w xmpp.Resumer) {
+	suspended, resumes := false, 0
+	for s.ctx.Err() == nil {
+		s.mu.Lock()
+		lost, n, why, changed := !s.lost.IsZero(), s.resumes, s.why, s.changed
+		s.mu.Unlock()
+		switch {
+		case n > resumes:
+			suspended, resumes = false, n
+			r.guard(func() { w.SessionResumed(s.ctx, s) })
+		case lost && !suspended:
+			suspended = true
+			r.guard(func() { w.SessionSuspended(s, why) })
+		default:
+			select {
+			case <-changed:
+			case <-s.ctx.Done():
+			}
+		}
 	}
 }
 
