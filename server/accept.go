@@ -104,7 +104,8 @@ func (f *federation) serveAccepted(ctx context.Context, cn *connection) error {
 		stop := context.AfterFunc(ctx, func() { cn.tr.Close() })
 		defer stop()
 	}
-	p := &peer{fed: f}
+	p := &peer{fed: f, left: make(chan struct{})}
+	p.management = p.serverManagement()
 	var c *stream.Conn
 	err := onOwnStack(func() (err error) {
 		c, err = stream.Accept(ctx, cn.tr, f.stream, p.answer)
@@ -205,9 +206,7 @@ func (p *peer) serverFeatures(c *stream.Conn) []stream.Feature {
 		fs = append(fs, p.serveDialback(needs))
 	}
 	if !f.cfg.NoAcks {
-		acks := stream.OfferAcks()
-		acks.Serve = nil // peer.element does: the other server need not ask, the stream is ready
-		fs = append(fs, acks)
+		fs = append(fs, p.serveManagement())
 	}
 	return append(fs, f.offerLimits())
 }
@@ -251,6 +250,21 @@ func (p *peer) external() stream.SASLServer {
 		Failed: func(c *stream.Conn, mechanism string, err error) {
 			p.fed.srv.log.Info("server authentication failed", "pair", pair, "remote", c.Transport().RemoteAddr(), "err", err)
 		}}
+}
+
+// serveManagement offers stream management. With dialback there are no features after
+// the authentication, so it is offered before; what is asked for is refused until then.
+// Who is authenticated asks when the stream is ready, see [peer.manage].
+func (p *peer) serveManagement() stream.Feature {
+	f := p.management.Feature()
+	offer := f.Offer
+	f.Offer = func(c *stream.Conn, dst []byte) []byte {
+		if p.trust.Dialback && c.State()&stream.Authenticated == 0 && (p.trust.Plaintext || c.State()&stream.Secure != 0) {
+			return append(dst, "<sm xmlns='"+stream.NSManagement+"'/>"...)
+		}
+		return offer(c, dst)
+	}
+	return f
 }
 
 // serveDialback lets a stream begin on which keys are sent or verified. The

@@ -29,6 +29,23 @@ type SCRAMParameters interface {
 	SCRAMParameters() (hashes []crypto.Hash, iterations int)
 }
 
+// Upgrader is an Accounts that takes SCRAM keys for accounts which have none for a
+// hash, as clients make them that log in by their password otherwise (XEP-0480). It is
+// how a stronger mechanism is brought to accounts whose passwords nobody has.
+type Upgrader interface {
+	Accounts
+	// UpgradeHashes returns the hashes that keys are wanted for; everybody can see
+	// them. That an account has no keys for one of them is for Credentials to tell:
+	// its SCRAM returns sasl.ErrUnknownUser. A hash may be among those of
+	// SCRAMParameters too, but then accounts without its keys cannot log in by the
+	// mechanism, which clients prefer.
+	UpgradeHashes() []crypto.Hash
+	// AddKeys stores keys beside those that the account has. If there are keys for the
+	// hash it does nothing: they may be of a password that was set since the client has
+	// logged in. So whatever sets a password must make keys for all of UpgradeHashes.
+	AddKeys(ctx context.Context, account jid.JID, keys sasl.SCRAMKeys) error
+}
+
 // Registrar is an Accounts in which accounts can be made, as in-band
 // registration does.
 type Registrar interface {

@@ -175,6 +175,9 @@ func (c *component) activate() {
 	}
 }
 
+// readOn is read, in place of a handler that waits.
+func (c *component) readOn() { c.read() }
+
 // read handles what the component sends until the stream ends, or until a handler
 // has handed reading over to another goroutine because it waits for a reply.
 func (c *component) read() { c.run(c.next, c.srv.log, "component failed", "domain", c.domain) }

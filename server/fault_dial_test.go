@@ -146,7 +146,10 @@ func TestFaultBackOffIsForgotten(t *testing.T) {
 				n := newQuickNetwork(t)
 				cs := n.plant(nil)
 				d := &dialing{dial: n.dial}
-				a := n.add("a.example", func(c *server.Config) { c.Federation.Dial = d.Dial })
+				a := n.add("a.example", func(c *server.Config) {
+					c.Federation.Dial = d.Dial
+					c.Federation.NoBidi = true // a stream on which nothing waits is not resumed
+				})
 				juliet, romeo := n.person(a, "juliet@a.example"), n.stranger("romeo@b.example")
 				try := func() {
 					juliet.says(romeo, 1)

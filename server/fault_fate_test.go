@@ -302,8 +302,5 @@ func (l *ledger) isAcked(id string) bool {
 	return n < l.acked
 }
 
-// acks reports whether the servers of a way acknowledge stanzas: those of dialback
-// do not, there are no features after it.
-func acks(way string) bool {
-	return strings.HasPrefix(way, "EXTERNAL") && !strings.Contains(way, "without acks")
-}
+// acks reports whether the servers of a way acknowledge stanzas, and resume streams.
+func acks(way string) bool { return !strings.Contains(way, "without acks") }

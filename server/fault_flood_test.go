@@ -215,10 +215,12 @@ func TestFaultMaxLinksOfOthers(t *testing.T) {
 				var fs []*far
 				for i := range others + 1 {
 					fs = append(fs, s.certified(domain(i), hereChat))
+					fs[i].send(enable)
+					fs[i].hears(enabled)
 				}
 				for i := range others {
 					room.write("x@"+domain(i), "m")
-					fs[i].hears(relayed("room@"+hereChat, "x@"+domain(i), "m"))
+					fs[i].hears(relayed("room@"+hereChat, "x@"+domain(i), "m") + askAck)
 				}
 				if most > others { // what is sent there takes a way, and the place, of its own
 					room.write("x@"+domain(others), "m")

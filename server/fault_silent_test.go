@@ -375,6 +375,9 @@ func halfOpen(t *testing.T, way int, swallows [2]bool, every time.Duration) {
 			from := []*person{juliet, romeo}[k]
 			ledgers[k].acked = 1 // before it swallowed
 			checkFates(t, f, &ledgers[k], acks(ways[way].name), true)
+			if acks(ways[way].name) {
+				exactly(from, []*person{romeo, juliet}[k])
+			}
 			for _, id := range from.said[early[k]:] {
 				if !slices.Contains(f.delivered, id) {
 					t.Errorf("%s was not delivered: %v; lost %v, told %v", id, f, f.lost, f.told)

@@ -21,18 +21,20 @@ import (
 
 // Defaults of [Federation].
 const (
-	DefaultConnectTimeout  = 30 * time.Second
-	DefaultDialbackTimeout = 20 * time.Second
-	DefaultIdleTimeout     = 15 * time.Minute
-	DefaultCheckInterval   = time.Minute
-	DefaultRetryDelay      = 2 * time.Second
-	DefaultMaxRetryDelay   = 5 * time.Minute
-	DefaultMaxWaiting      = 1 << 20
-	DefaultMaxAllWaiting   = 64 << 20
-	DefaultMaxLinks        = 20_000
-	DefaultMaxDialing      = 256
-	DefaultServerRate      = 4 << 20
-	DefaultServerBurst     = 16 << 20
+	DefaultConnectTimeout      = 30 * time.Second
+	DefaultDialbackTimeout     = 20 * time.Second
+	DefaultIdleTimeout         = 15 * time.Minute
+	DefaultCheckInterval       = time.Minute
+	DefaultRetryDelay          = 2 * time.Second
+	DefaultMaxRetryDelay       = 5 * time.Minute
+	DefaultMaxWaiting          = 1 << 20
+	DefaultMaxAllWaiting       = 64 << 20
+	DefaultMaxLinks            = 20_000
+	DefaultMaxDialing          = 256
+	DefaultServerRate          = 4 << 20
+	DefaultServerBurst         = 16 << 20
+	DefaultServerResumeTimeout = 5 * time.Minute
+	DefaultMaxServerResumable  = 1000
 )
 
 // Trust says what is taken as proof that a server speaks for a domain. The zero
@@ -91,8 +93,19 @@ type Federation struct {
 	Stream *stream.Config
 	// NoBidi uses each stream in one direction only (XEP-0288).
 	NoBidi bool
-	// NoAcks does without acknowledgements (XEP-0198).
+	// NoAcks does without acknowledgements (XEP-0198), and so without resumption.
 	NoAcks bool
+	// ResumeTimeout is how long a stream outlives its connection, if both servers
+	// can resume it (XEP-0198, section 5): for so long who has opened it tries to
+	// connect again, and what is sent waits, bounded by MaxWaiting, MaxAllWaiting
+	// and MaxDetached of the Stream. Nothing is lost then, comes twice or in another
+	// order. If it comes to nothing what was written and not acknowledged is
+	// answered with <remote-server-timeout/>, as without it. Default 5 minutes, -1:
+	// a stream ends with its connection.
+	ResumeTimeout time.Duration
+	// MaxResumable bounds the streams of other servers that wait so at the same
+	// time; more end with their connections. Default 1000, -1 = no limit.
+	MaxResumable int
 
 	// ConnectTimeout bounds how long it may take until a stream to another
 	// server can be used for stanzas. Default 30 s.
@@ -147,7 +160,9 @@ type federation struct {
 	links   map[dialback.Pair]*link
 	waiting int                // bytes, of all links
 	wg      sync.WaitGroup     // one for each link that runs
-	peers   map[*peer]struct{} // all streams, in both directions
+	peers   map[*peer]struct{} // all streams with a connection, in both directions
+
+	bonds bonds
 }
 
 // makeFederation returns nil if there is none.
@@ -168,6 +183,7 @@ func (s *Server) makeFederation() (*federation, error) {
 		return nil, fmt.Errorf("server: Federation: %w", err)
 	}
 	f.dialing = makeSlots(f.cfg.MaxDialing)
+	f.bonds.max = f.cfg.MaxResumable
 	return f, nil
 }
 
@@ -183,6 +199,8 @@ func (f *federation) setDefaults() {
 	c.MaxAllWaiting = cmp.Or(c.MaxAllWaiting, DefaultMaxAllWaiting)
 	c.MaxLinks = cmp.Or(c.MaxLinks, DefaultMaxLinks)
 	c.MaxDialing = cmp.Or(c.MaxDialing, DefaultMaxDialing)
+	c.ResumeTimeout = cmp.Or(c.ResumeTimeout, DefaultServerResumeTimeout)
+	c.MaxResumable = cmp.Or(c.MaxResumable, DefaultMaxServerResumable)
 	c.Rate = cmp.Or(c.Rate, DefaultServerRate)
 	c.Burst = cmp.Or(c.Burst, DefaultServerBurst)
 	c.TLS = cmp.Or(c.TLS, f.srv.cfg.TLS)
@@ -370,6 +388,16 @@ func (f *federation) gone(domain jid.JID) {
 			go p.close(&stream.Error{Condition: stream.HostGone})
 		}
 	}
+	for pair, l := range f.links {
+		if pair.Local == domain {
+			go func() { l.forsake(l.suspended()) }()
+		}
+	}
+	for _, b := range f.bonds.list() {
+		if b.peer().pair.Local == domain {
+			go b.expire()
+		}
+	}
 }
 
 // endIntake ends the streams on which other servers send stanzas, and lets no more
@@ -387,6 +415,7 @@ func (f *federation) endIntake(ctx context.Context) error {
 		}
 	}
 	f.mu.Unlock()
+	f.bonds.close()
 	wg.Wait()
 	return ctx.Err()
 }
@@ -426,6 +455,7 @@ func (f *federation) close() {
 	for _, p := range f.stopOpening() {
 		p.conn.Close()
 	}
+	f.bonds.close()
 	for _, l := range f.allLinks() {
 		l.stop()
 	}

@@ -45,9 +45,12 @@ func (sess *session) handle(st *stanza.Stanza) (handedOver bool, err error) {
 		}
 		return false, nil
 	}
-	if st.Kind == stanza.KindPresence {
+	switch st.Kind {
+	case stanza.KindPresence:
 		sess.sendPresence(sess.ctx, st)
 		return false, nil
+	case stanza.KindMessage:
+		return sess.sendMessage(sess.ctx, st), nil
 	}
 	return sess.srv.route(sess.ctx, sess, st), nil
 }
@@ -83,7 +86,7 @@ func (sess *session) stamp(st *stanza.Stanza) error {
 		st.From = sess.account
 	}
 	if st.Lang == "" {
-		st.Lang = sess.conn.Received().Lang
+		st.Lang = sess.conn().Received().Lang
 	}
 	return nil
 }
@@ -177,16 +180,20 @@ func isAnswerable(st *stanza.Stanza) bool {
 func (s *Server) handleCore() {
 	s.handleRoster()
 	s.handleRegistration()
+	s.handleCopies()
 	// The session of RFC 3921, section 3, begins with the binding; asking for
 	// it does nothing.
 	s.mux.Handle(xmpp.Pattern{Kind: stanza.KindIQ, Types: []stanza.Type{stanza.TypeSet}, Payload: sessionName},
-		xmpp.HandlerFunc(func(ctx context.Context, snd xmpp.Sender, st *stanza.Stanza) error {
-			reply, err := st.Reply()
-			if err != nil {
-				return err
-			}
-			return snd.Send(ctx, reply)
-		}))
+		xmpp.HandlerFunc(sendResult))
+}
+
+// sendResult answers a request with an empty result.
+func sendResult(ctx context.Context, snd xmpp.Sender, st *stanza.Stanza) error {
+	reply, err := st.Reply()
+	if err != nil {
+		return err
+	}
+	return snd.Send(ctx, reply)
 }
 
 // hostSender is the Sender that handlers of the server get: what they send
@@ -200,6 +207,16 @@ func (h hostSender) LocalAddr() jid.JID { return h.addr }
 
 func (h hostSender) Send(ctx context.Context, st *stanza.Stanza) error {
 	return h.s.Route(ctx, stampFrom(st, h.addr))
+}
+
+// SendPaced is Send for many stanzas to one client that asks for them, such as pages of
+// an archive: it waits for a slow one.
+func (h hostSender) SendPaced(ctx context.Context, st *stanza.Stanza) error {
+	sess := h.s.session(st.To)
+	if sess == nil {
+		return h.Send(ctx, st)
+	}
+	return sess.sendPatiently(ctx, stampFrom(st, h.addr))
 }
 
 func (h hostSender) Do(ctx context.Context, iq *stanza.Stanza) (*stanza.Stanza, error) {

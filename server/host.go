@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"slices"
@@ -73,12 +74,9 @@ func (h *host) find(j jid.JID) *session {
 }
 
 // bind registers sess under the resource that its client asks for, or one that
-// is made up. It returns the session that it replaces, if any.
-func (h *host) bind(sess *session, resource string, max int, policy ConflictPolicy) (replaced *session, err error) {
-	if resource == "" {
-		resource = randomResource()
-	}
-	full, err := sess.account.WithResource(resource)
+// is made up. It returns the sessions that it replaces.
+func (h *host) bind(sess *session, resource string, max int, policy ConflictPolicy) (replaced []*session, err error) {
+	full, err := sess.account.WithResource(cmp.Or(resource, randomResource()))
 	if err != nil {
 		return nil, stanza.NewError(stanza.BadRequest, "the resource is not valid")
 	}
@@ -86,26 +84,45 @@ func (h *host) bind(sess *session, resource string, max int, policy ConflictPoli
 	defer h.mu.Unlock()
 	u := h.acquireLocked(sess.account)
 	for _, o := range u.sessions {
-		if o.jid != full {
-			continue
-		}
-		switch policy {
-		case RefuseNew:
+		switch {
+		case sess.isSameClient(o):
+			replaced = append(replaced, o)
+		case o.jid != full:
+		case policy == RefuseNew:
 			h.releaseLocked(u)
 			return nil, stanza.NewError(stanza.Conflict, "the resource is in use")
-		case RenameNew:
+		case policy == RenameNew:
 			full, _ = sess.account.WithResource(randomResource())
 		default:
-			replaced = o
+			replaced = append(replaced, o)
 		}
 	}
-	if max > 0 && replaced == nil && len(u.sessions) >= max {
-		h.releaseLocked(u)
-		return nil, &stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceConstraint, Text: "too many resources are connected"}
+	if max > 0 && len(u.sessions)-len(replaced) >= max {
+		idle := oldestDetached(u.sessions)
+		if idle == nil {
+			h.releaseLocked(u)
+			return nil, &stanza.Error{Type: stanza.Wait, Condition: stanza.ResourceConstraint, Text: "too many resources are connected"}
+		}
+		replaced = append(replaced, idle)
 	}
 	sess.jid, sess.user = full.Clone(), u
-	u.sessions = append(without(u.sessions, replaced), sess)
+	u.sessions = append(without(u.sessions, replaced...), sess)
 	return replaced, nil
+}
+
+// isSameClient reports whether another session is of the same client, as far as it has
+// said which one it is.
+func (sess *session) isSameClient(o *session) bool { return sess.agent != "" && sess.agent == o.agent }
+
+// oldestDetached returns the first of the sessions that waits for a connection, nil if
+// none does: who cannot resume must not find the account full of what it has left.
+func oldestDetached(sessions []*session) *session {
+	for _, sess := range sessions {
+		if sess.waits.Load() {
+			return sess
+		}
+	}
+	return nil
 }
 
 // unbind takes a session out of the routes; it does nothing if it is out already.
@@ -115,27 +132,33 @@ func (h *host) unbind(sess *session) {
 	sess.user.sessions = without(sess.user.sessions, sess)
 }
 
-// without returns a copy of the list that has not got one of them.
-func without(list []*session, out *session) []*session {
-	if len(list) == 1 && list[0] == out {
+// without returns a copy of the list that has not got some of them.
+func without(list []*session, out ...*session) []*session {
+	if len(list) == 1 && slices.Contains(out, list[0]) {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(list), func(s *session) bool { return s == out })
+	return slices.DeleteFunc(slices.Clone(list), func(s *session) bool { return slices.Contains(out, s) })
 }
 
 func randomResource() string { return rand.Text()[:12] }
 
-// bindSession is what the bind feature calls.
-func (s *Server) bindSession(ctx context.Context, sess *session, resource string) (jid.JID, error) {
-	replaced, err := sess.host.bind(sess, resource, s.cfg.MaxResources, s.cfg.Conflict)
+// bindSession binds a resource for a session. Those that it replaces find out.
+func (s *Server) bindSession(ctx context.Context, sess *session, resource string, policy ConflictPolicy) (jid.JID, error) {
+	replaced, err := sess.host.bind(sess, resource, s.cfg.MaxResources, policy)
 	if err != nil {
 		return jid.JID{}, err
 	}
-	if replaced != nil {
+	for _, o := range replaced {
+		if o.expire() {
+			continue
+		}
 		// Now, and not when its stream has ended: then the new session may be
 		// available under the same address.
-		replaced.goOffline(ctx, nil)
-		go replaced.kick(&stream.Error{Condition: stream.Conflict, Text: "replaced by a new connection"})
+		o.goOffline(ctx, nil)
+		reason := &stream.Error{Condition: stream.Conflict, Text: "replaced by a new connection"}
+		if !o.cutOff(ctx, reason) {
+			go o.kick(reason)
+		}
 	}
 	return sess.jid, nil
 }

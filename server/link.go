@@ -32,13 +32,18 @@ type link struct {
 	dead       bool // no longer in the federation's table
 	stuck      bool // the lane has been full for longer than anybody should wait
 	waiting    []*stanza.Stanza
-	size       int  // of waiting, in bytes
-	urgent     bool // not all that waits was caused by other servers
+	size       int       // of waiting, in bytes
+	urgent     bool      // not all that waits was caused by other servers
+	old        *peer     // it is out of a connection, and to be gone on with
+	patience   time.Time // until when that is tried
+	isHeldUp   bool      // the lane is out of a connection
+	held       int       // what is in the lane then, in bytes
 	queries    []*verification
 	distrusted bool // the other server has refused the certificate; only for the link's goroutine
 
 	settled chan struct{} // closed when nothing waits; nil unless somebody wants to know
 	hurry   chan struct{} // closed when it is urgent; nil unless somebody wants to know
+	rouse   chan struct{} // closed when there is no old one any more; nil unless somebody wants to know
 
 	failures int
 	until    time.Time // nothing is tried before
@@ -69,7 +74,7 @@ func (l *link) refuse(st *stanza.Stanza, err error) {
 func (l *link) unlock() {
 	refusals := l.refusals
 	l.refusals = nil
-	if l.settled != nil && (len(l.waiting) == 0 || l.dead) {
+	if l.settled != nil && (l.isSettled() || l.dead) {
 		close(l.settled)
 		l.settled = nil
 	}
@@ -77,11 +82,18 @@ func (l *link) unlock() {
 		close(l.hurry)
 		l.hurry = nil
 	}
+	if l.rouse != nil && l.old == nil {
+		close(l.rouse)
+		l.rouse = nil
+	}
 	l.mu.Unlock()
 	for _, r := range refusals {
 		l.fed.srv.bounce(r.st, r.err)
 	}
 }
+
+// isSettled reports whether nothing waits to be sent. Who calls it holds l.mu.
+func (l *link) isSettled() bool { return len(l.waiting) == 0 && l.old == nil && !l.isHeldUp }
 
 // send sends a stanza, or lets it wait, or answers it with an error. It returns
 // false if the link is dead and another is to be taken.
@@ -90,7 +102,7 @@ func (l *link) send(ctx context.Context, st *stanza.Stanza) bool {
 		l.mu.Lock()
 		lane, err := l.lane, error(stream.ErrClosed)
 		if lane != nil {
-			err = lane.trySend(st)
+			err = l.sendBy(lane, st)
 		}
 		if err == stream.ErrOutboxFull && !l.stuck {
 			l.unlock()
@@ -191,7 +203,7 @@ func (l *link) refuseWaiting(err error) {
 
 // start sees to it that a stream is opened. Who calls it holds l.mu.
 func (l *link) start() {
-	if l.running || l.lane != nil {
+	if l.running || l.lane != nil && (!l.isHeldUp || l.isResting()) {
 		return
 	}
 	if !l.run() {
@@ -291,8 +303,11 @@ func (l *link) stayOpen() {
 			tries = 0
 			continue
 		case err != nil:
-			l.giveUp(err)
-			return
+			if !l.retry(err) {
+				l.giveUp(err)
+				return
+			}
+			continue
 		}
 		begun := time.Now()
 		l.opened(p)
@@ -302,8 +317,11 @@ func (l *link) stayOpen() {
 		case p.wasUseful(time.Since(begun)):
 			tries = 0
 		case tries >= maxTries:
-			l.giveUp(fmt.Errorf("the stream does not last: %w", err))
-			return
+			err = fmt.Errorf("the stream does not last: %w", err)
+			if !l.retry(err) {
+				l.giveUp(err)
+				return
+			}
 		}
 	}
 }
@@ -312,15 +330,19 @@ func (l *link) stayOpen() {
 func (l *link) isWanted() bool {
 	l.mu.Lock()
 	defer l.unlock()
-	return len(l.waiting) > 0 || len(l.queries) > 0
+	return l.wantsLane() || len(l.queries) > 0
 }
+
+// wantsLane reports whether there is something to be sent, or to be gone on with. Who
+// calls it holds l.mu.
+func (l *link) wantsLane() bool { return len(l.waiting) > 0 || l.old != nil || l.held > 0 }
 
 // isDone reports whether there is nothing more to open a stream for; the link's
 // goroutine has ended then.
 func (l *link) isDone() bool {
 	l.mu.Lock()
 	defer l.unlock()
-	if len(l.waiting) > 0 || len(l.queries) > 0 {
+	if l.wantsLane() || len(l.queries) > 0 {
 		return false
 	}
 	l.running = false
@@ -341,6 +363,9 @@ func (l *link) bury() {
 
 // opened takes the stream that has been opened for the link.
 func (l *link) opened(p *peer) {
+	if p.isProven() {
+		l.resolve(p)
+	}
 	l.mu.Lock()
 	defer l.unlock()
 	l.own = p
@@ -348,7 +373,7 @@ func (l *link) opened(p *peer) {
 	switch {
 	case p.mayCarry(l.pair):
 		l.use(p)
-	case len(l.waiting) > 0:
+	case l.wantsLane():
 		p.request()
 	}
 }
@@ -367,6 +392,9 @@ func (l *link) authorized(p *peer) bool {
 // use makes a stream the lane, if there is none: a second one could overtake it.
 // Who calls it holds l.mu.
 func (l *link) use(p *peer) {
+	if l.lane != nil && l.isHeldUp && l.lane.bond != nil {
+		l.lane.bond.hurry(resumeGrace) // the other server can be reached, so it can come
+	}
 	if l.lane != nil || !p.carry(l) {
 		return
 	}
@@ -390,16 +418,21 @@ func (l *link) use(p *peer) {
 // putBack makes stanzas wait before all others. They are not bounded: they have
 // been taken once. Who calls it holds l.mu.
 func (l *link) putBack(sts []*stanza.Stanza) {
-	n := 0
-	for _, st := range sts {
-		n += st.Size()
-	}
+	n := sizeOf(sts)
 	l.fed.mu.Lock()
 	l.fed.waiting += n
 	l.fed.mu.Unlock()
 	l.waiting = append(slices.Clip(sts), l.waiting...)
 	l.size += n
 	l.urgent = len(l.waiting) > 0
+}
+
+// sizeOf returns the bytes of stanzas.
+func sizeOf(sts []*stanza.Stanza) (n int) {
+	for _, st := range sts {
+		n += st.Size()
+	}
+	return n
 }
 
 // lost takes note that a stream has ended. What it has not written goes another
@@ -411,6 +444,9 @@ func (l *link) lost(p *peer, unacked, unsent []*stanza.Stanza) {
 	if l.own == p {
 		l.own = nil
 	}
+	if l.old == p {
+		l.old = nil
+	}
 	for _, st := range unacked {
 		l.refuse(st, errUnacked)
 	}
@@ -418,9 +454,12 @@ func (l *link) lost(p *peer, unacked, unsent []*stanza.Stanza) {
 		return
 	}
 	l.lane = nil
+	l.letGo()
 	l.putBack(unsent)
-	if l.own != nil && l.own.mayCarry(l.pair) {
-		l.use(l.own)
+	for _, next := range []*peer{p.heir.Load(), l.own} {
+		if next != nil && next.mayCarry(l.pair) {
+			l.use(next)
+		}
 	}
 	if len(l.waiting) > 0 {
 		if l.own != nil {
@@ -450,12 +489,11 @@ func (l *link) refusedBy(out dialback.Outcome) {
 // giveUp ends the link's goroutine because no stream could be had.
 func (l *link) giveUp(err error) {
 	l.fed.srv.log.Info("no server link", "pair", l.pair, "err", err)
+	l.forsake(l.suspended())
 	l.mu.Lock()
 	defer l.unlock()
-	for _, v := range l.queries {
-		go v.answer(v.query.Failed(dialback.Cause(err)))
-	}
-	l.running, l.queries = false, nil
+	l.failQueries(err)
+	l.running = false
 	if err == errNoSlot || l.fed.isClosing() {
 		// Nothing is known of the other server, or it is of no use any more.
 		l.refuseWaiting(bounceFor(err))
@@ -469,6 +507,19 @@ func (l *link) giveUp(err error) {
 // calls it holds l.mu.
 func (l *link) rest(cause, why error) {
 	l.refuseWaiting(why)
+	l.pause(cause, why)
+}
+
+// failQueries answers that keys could not be verified. Who calls it holds l.mu.
+func (l *link) failQueries(err error) {
+	for _, v := range l.queries {
+		go v.answer(v.query.Failed(dialback.Cause(err)))
+	}
+	l.queries = nil
+}
+
+// pause lets nothing be tried for a while, which it returns. Who calls it holds l.mu.
+func (l *link) pause(cause, why error) time.Duration {
 	l.cause, l.why = cause, why
 	delay, most := l.fed.cfg.RetryDelay, l.fed.cfg.MaxRetryDelay
 	for i := 0; i < l.failures && delay < most; i++ {
@@ -483,6 +534,7 @@ func (l *link) rest(cause, why error) {
 	}
 	// It remembers its failures for as long again.
 	l.expiry = time.AfterFunc(2*delay, l.expire)
+	return delay
 }
 
 // expire takes the link out of the table if it is of no use any more.
@@ -494,6 +546,7 @@ func (l *link) expire() {
 
 // abandon answers what waits with an error, as the server is shutting down.
 func (l *link) abandon() {
+	l.forsake(l.suspended())
 	l.mu.Lock()
 	defer l.unlock()
 	l.refuseWaiting(errClosing)

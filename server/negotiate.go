@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/xml"
 
+	"github.com/etherx-go/xmpp/ext/csi"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/sasl"
 	"github.com/etherx-go/xmpp/stanza"
@@ -24,6 +25,10 @@ func (sess *session) open(c *stream.Conn, in stream.Header) (stream.Header, []st
 		return h, nil, &stream.Error{Condition: stream.InvalidNamespace, Text: "this is a port for clients"}
 	case host == nil || !in.To.IsDomain():
 		return h, nil, stream.HostUnknown
+	case !in.From.IsZero() && in.From.Domain() != host.jid.Domain() && in.Version != stream.Version{}:
+		// XEP-0388, section 2.1: "the server SHOULD respond with an invalid-from
+		// error".
+		return h, nil, stream.InvalidFrom
 	case sess.host != nil && sess.host != host:
 		return h, nil, &stream.Error{Condition: stream.PolicyViolation, Text: "a restarted stream stays on its host"}
 	}
@@ -33,7 +38,7 @@ func (sess *session) open(c *stream.Conn, in stream.Header) (stream.Header, []st
 	}
 	if sess.host == nil {
 		sess.host = host
-		sess.conn = c
+		sess.wire.Load().conn = c
 		sess.features = sess.makeFeatures()
 	}
 	return h, sess.features, nil
@@ -42,7 +47,8 @@ func (sess *session) open(c *stream.Conn, in stream.Header) (stream.Header, []st
 // bound is called just before the client learns its address: from then on it
 // can be reached, and is told when the server stops.
 func (sess *session) bound() {
-	sess.srv.setShutdown(sess.cn, sess.conn.Shutdown)
+	w := sess.wire.Load()
+	sess.srv.setShutdown(w.cn, sess.shutdown(w))
 	sess.active.Store(true)
 }
 
@@ -54,6 +60,9 @@ func (sess *session) makeFeatures() []stream.Feature {
 	if !s.cfg.AllowPlaintext {
 		needs = stream.Secure
 	}
+	sess.management = sess.serveManagement()
+	limits := stream.OfferLimits(0) // a client may be silent for as long as it likes
+	limits.Needs = needs            // so that nothing stands beside a STARTTLS that is required
 	var fs []stream.Feature
 	if s.cfg.TLS != nil {
 		fs = append(fs, stream.ServeTLS(s.cfg.TLS, !s.cfg.AllowPlaintext))
@@ -65,16 +74,17 @@ func (sess *session) makeFeatures() []stream.Feature {
 	if r := s.registration; r.Open || r.URL != "" {
 		fs = append(fs, sess.registration(needs))
 	}
-	fs = append(fs, offer("ver", "urn:xmpp:features:rosterver"), offer("sub", "urn:xmpp:features:pre-approval"))
+	fs = append(fs, offer("ver", "urn:xmpp:features:rosterver"), offer("sub", "urn:xmpp:features:pre-approval"),
+		offer(csi.FeatureName.Local, csi.NS), limits, sess.management.Feature())
 	return append(fs, stream.ServeBind(func(ctx context.Context, resource string) (jid.JID, error) {
-		return s.bindSession(ctx, sess, resource)
+		return s.bindSession(ctx, sess, resource, s.cfg.Conflict)
 	}, sess.bound), stream.OfferSession())
 }
 
 // offer is a feature that is announced with the resource binding, and needs no
 // negotiation (RFC 6121, sections 2.6.1 and 3.4.1).
 func offer(local, space string) stream.Feature {
-	return stream.Feature{Name: xml.Name{Space: space, Local: local}, Needs: stream.Authenticated, Not: stream.Ready,
+	return stream.Feature{Name: xml.Name{Space: space, Local: local}, Needs: stream.Authenticated,
 		Offer: func(_ *stream.Conn, dst []byte) []byte {
 			return append(dst, "<"+local+" xmlns='"+space+"'/>"...)
 		}}
@@ -111,10 +121,11 @@ func (sess *session) saslServer(needs stream.State) stream.SASLServer {
 	return stream.SASLServer{
 		Needs:    needs,
 		MaxTries: s.maxTries(),
+		SASL2:    sess.login2(),
 		Config: sasl.ServerConfig{
 			Credentials:    s.cfg.Accounts.Credentials(domain),
 			Host:           domain,
-			Certificate:    s.certificate(sess.conn),
+			Certificate:    s.certificate(sess.conn()),
 			AllowPlaintext: s.cfg.AllowPlaintext,
 			Normalize:      normalize(domain),
 			Hashes:         hashes,

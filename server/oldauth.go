@@ -27,7 +27,7 @@ type Digester interface {
 
 // isOld reports whether the client speaks as before RFC 3920: its stream has no
 // version.
-func (sess *session) isOld() bool { return sess.conn.Received().Version == (stream.Version{}) }
+func (sess *session) isOld() bool { return sess.conn().Received().Version == (stream.Version{}) }
 
 // oldDialect returns a stanza as a client of that time reads it.
 func (sess *session) oldDialect(st *stanza.Stanza) *stanza.Stanza {
@@ -175,7 +175,7 @@ func (a *oldAuth) login(ctx context.Context, c *stream.Conn, q *auth.Query) erro
 	}
 	before := sess.account
 	sess.account = account
-	if _, err = sess.srv.bindSession(ctx, sess, q.Resource); err != nil {
+	if _, err = sess.srv.bindSession(ctx, sess, q.Resource, sess.srv.cfg.Conflict); err != nil {
 		sess.account = before
 	}
 	return err

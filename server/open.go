@@ -3,8 +3,11 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"encoding/xml"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/etherx-go/xmpp/dialback"
 	"github.com/etherx-go/xmpp/sasl"
@@ -38,6 +41,8 @@ func (l *link) open() (*peer, error) {
 	return p, err
 }
 
+var managementFeature = xml.Name{Space: stream.NSManagement, Local: "sm"}
+
 // errUnwanted says that nobody waits for the stream any more.
 var errUnwanted = errors.New("not wanted any more")
 
@@ -62,7 +67,8 @@ func (l *link) enter() (ctx context.Context, leave func(), err error) {
 
 // initiate opens one stream.
 func (f *federation) initiate(ctx context.Context, l *link, trust Trust) (*peer, error) {
-	p := &peer{fed: f, link: l, pair: l.pair, trust: trust}
+	p := &peer{fed: f, link: l, pair: l.pair, trust: trust, left: make(chan struct{}), old: l.suspended()}
+	p.acks = p.clientManagement()
 	config := f.openTLSFor(p)
 	tr, err := f.dial(ctx, l.pair, config)
 	if err != nil {
@@ -75,6 +81,9 @@ func (f *federation) initiate(ctx context.Context, l *link, trust Trust) (*peer,
 		return nil, err
 	}
 	p.begin(c)
+	if c.Resumed() {
+		p.intake.set(p.old.intake.count())
+	}
 	return p, nil
 }
 
@@ -133,9 +142,77 @@ func (p *peer) clientFeatures(config *tls.Config) []stream.Feature {
 		fs = append(fs, p.useExternal()...)
 	}
 	if !f.cfg.NoAcks {
-		fs = append(fs, stream.EnableAcks())
+		fs = append(fs, p.resumeOld(), p.acks.Enable())
 	}
 	return append(fs, p.ready(needs))
+}
+
+// clientManagement is the initiator's side of stream management on the stream.
+func (p *peer) clientManagement() *stream.ManagementClient {
+	m := &stream.ManagementClient{}
+	if d := p.fed.cfg.ResumeTimeout; d > 0 {
+		m.Resumable, m.Max = true, d
+	}
+	if p.old != nil {
+		m.Old, m.Handled, m.Gone = p.old.conn, p.old.intake.count, func() { p.old.gone.Store(true) }
+	}
+	return m
+}
+
+// resumeOld asks to go on with the stream whose connection was lost.
+func (p *peer) resumeOld() stream.Feature {
+	f := p.acks.Resume()
+	negotiate := f.Negotiate
+	f.Negotiate = func(ctx context.Context, c *stream.Conn, offered stanza.Element) (stream.Outcome, error) {
+		if !p.mayResume() {
+			return stream.Outcome{}, fmt.Errorf("%w: it takes other stanzas than the former stream", stream.ErrSkip)
+		}
+		return negotiate(ctx, c, offered)
+	}
+	return f
+}
+
+// mayResume reports whether the stream can carry all that the old one has left: it goes
+// the same ways, and each stanza is one that the other server still takes.
+func (p *peer) mayResume() bool {
+	if p.old == nil || p.old.bidi != p.bidi {
+		return false
+	}
+	r, ok := p.old.conn.Resumption(0)
+	return ok && !slices.ContainsFunc(r.Unacked, p.isTooLarge)
+}
+
+// admitted is called when the other server has let this one in by dialback: now is the
+// time for stream management.
+func (p *peer) admitted() {
+	if !p.fed.cfg.NoAcks && p.conn.Offers(managementFeature) && !p.conn.Managed() {
+		if p.old != nil && !p.mayResume() {
+			p.acks.Old = nil
+		}
+		if _, err := p.acks.Begin(p.conn); err == nil {
+			p.awaitAgreement()
+			return
+		}
+	}
+	p.link.admitted(p)
+}
+
+// awaitAgreement lets nothing be sent until it is known whether the old stream goes on,
+// or else by what the new one is resumed. A server that does not say so in time loses
+// the connection only: the old one may have gone on for it.
+func (p *peer) awaitAgreement() {
+	p.agreeing = true
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.expiry = time.AfterFunc(p.fed.cfg.DialbackTimeout, func() { p.conn.Transport().Close() })
+}
+
+// agreed takes note that it is known.
+func (p *peer) agreed() {
+	p.agreeing = false
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.expiry.Stop()
 }
 
 // askBidi asks for a stream that goes both ways, before "SASL negotiation or Server

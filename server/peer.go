@@ -40,12 +40,27 @@ type peer struct {
 
 	rate bucket
 
-	counting sync.Mutex
-	handled  uint32 // stanzas that have come, since they are counted
-	closing  bool   // the last acknowledgement, and the closing tag, are sent
+	intake intake
+	left   chan struct{} // closed when the connection has nothing more to do with the stream
+
+	// Of a stream that the other server has opened.
+	management *stream.ManagementServer
+	bond       *bond                // nil: it cannot be resumed
+	claims     *bond                // it is about to go on with
+	begunUse   atomic.Bool          // something has come since it was let in
+	heir       atomic.Pointer[peer] // takes over what it carries, when it ends
+
+	// Of one that was opened here.
+	acks      *stream.ManagementClient
+	old       *peer // that it is to go on with, nil if there is none
+	agreeing  bool  // there is no answer yet to that, or to <enable/>; only for the reader
+	stalled   bool  // it has gone on with old, and something was not acknowledged then
+	stalledAt uint64
+	gone      atomic.Bool // what is not acknowledged was not handled
 
 	// Guarded by mu, which may be held when that of a link is not.
 	mu        sync.Mutex
+	pairs     []dialback.Pair       // whose stanzas may come or go
 	receiving *dialback.Receiving   // nil: no stanzas come in
 	origin    *dialback.Originating // nil: none go out
 	verifier  dialback.Verifier
@@ -53,7 +68,7 @@ type peer struct {
 	waits     map[*dialback.Query]*verification // for keys that came on this stream
 	expiry    *time.Timer                       // of the request to be let in
 	carries   []*link                           // whose lane it is
-	carried   bool                              // it was one
+	useful    bool                              // it was one
 	helped    bool                              // a key was verified on it
 	ended     bool
 
@@ -118,39 +133,88 @@ func (p *peer) authorize(pair dialback.Pair) {
 	if p.origin != nil && err == nil {
 		err = p.origin.Authorize(pair)
 	}
+	if err == nil {
+		p.addPair(pair)
+	}
 	p.mu.Unlock()
 	if err != nil {
 		p.fed.srv.log.Warn("server stream not authorized", "pair", pair, "err", err)
 	}
 }
 
+// addPair notes that a pair is authorized. Who calls it holds p.mu.
+func (p *peer) addPair(pair dialback.Pair) {
+	if !slices.Contains(p.pairs, pair) {
+		p.pairs = append(p.pairs, pair)
+	}
+}
+
 // serve reads a stream to its end. The error says why it ended.
 func (p *peer) serve() error {
 	if !p.fed.add(p) {
-		p.err = stream.SystemShutdown
-		p.stop()
-		p.conn.Fail(p.err)
-		p.end()
-		return p.err
+		p.finish(stream.SystemShutdown)
+		return p.part()
 	}
 	p.watch.start(p)
 	if p.link == nil && p.proven {
-		p.offerLane(p.pair)
+		p.offerNewLane(p.pair)
 	}
 	p.read()
 	<-p.done
-	p.stop()
 	p.watch.stop()
-	if e, ok := errors.AsType[*stream.Error](p.err); p.err == io.EOF || ok && e.Remote {
+	err := p.part()
+	p.fed.remove(p)
+	return err
+}
+
+// part takes note that the stream has been read to its end. If it is only its
+// connection that has ended the stream waits for another one, if it can.
+func (p *peer) part() error {
+	defer close(p.left)
+	p.stop()
+	p.intake.over()
+	e, ok := errors.AsType[*stream.Error](p.err)
+	if p.err == io.EOF || ok && e.Remote {
 		p.conn.Withdraw()
 	}
+	if !isBroken(p.err) {
+		p.intake.acknowledge(p.conn)
+	}
 	p.conn.Fail(p.err)
-	p.end()
-	p.fed.remove(p)
+	if !p.conn.Detached() || !p.suspend() {
+		p.conn.Close()
+		p.hangUp()
+		p.leave()
+	}
 	if p.err == io.EOF {
 		return nil
 	}
 	return p.err
+}
+
+// suspend lets the stream wait for another connection, and reports whether it does.
+func (p *peer) suspend() bool {
+	switch {
+	case p.link != nil:
+		return p.link.suspend(p)
+	case p.bond != nil:
+		return p.bond.suspend(p)
+	}
+	return false
+}
+
+// cut ends the connection of a stream on which the other server is silent.
+func (p *peer) cut() {
+	if !p.conn.Detach(nil) {
+		p.conn.Close()
+	}
+}
+
+// readOn is read, in place of a handler that waits: its stanza counts as handled, this
+// server answers for it.
+func (p *peer) readOn() {
+	p.intake.done()
+	p.read()
 }
 
 // read handles what comes until the stream ends, or until a handler has handed
@@ -181,23 +245,14 @@ func (p *peer) next() (handedOver bool, err error) {
 	if err := p.check(st.From, st.To); err != nil {
 		return false, err
 	}
-	if !p.count() {
+	p.noteFirst()
+	if !p.intake.begin(p.conn) {
 		return false, nil
 	}
-	return p.fed.srv.takeRemote(p.ctx, p, st), nil
-}
-
-// count counts a stanza that has come. It returns false for one that is not to be
-// handled: it has come behind our closing tag, when the other server cannot be told
-// any more that it was, and takes it for lost.
-func (p *peer) count() bool {
-	p.counting.Lock()
-	defer p.counting.Unlock()
-	if p.closing && p.conn.Managed() {
-		return false
+	if handedOver = p.fed.srv.takeRemote(p.ctx, p, st); !handedOver {
+		p.intake.done()
 	}
-	p.handled++
-	return true
+	return handedOver, nil
 }
 
 // check says whether a stanza may come on the stream: only between domains that
@@ -240,11 +295,12 @@ func (p *peer) malformed(st *stanza.Stanza, err error) error {
 	if st.From.IsZero() || p.check(st.From, p.pair.Local) != nil {
 		return &stream.Error{Condition: stream.ImproperAddressing, Text: err.Error()}
 	}
-	if !p.count() {
-		return nil
+	p.noteFirst()
+	if p.intake.begin(p.conn) {
+		st.To = p.pair.Local // who answers
+		p.fed.srv.bounce(st, stanza.NewError(stanza.JIDMalformed, err.Error()))
+		p.intake.done()
 	}
-	st.To = p.pair.Local // who answers
-	p.fed.srv.bounce(st, stanza.NewError(stanza.JIDMalformed, err.Error()))
 	return nil
 }
 
@@ -258,14 +314,34 @@ func (p *peer) element(el stanza.Element) error {
 		return p.packet(el)
 	}
 	if !p.fed.cfg.NoAcks && p.isProven() {
-		p.counting.Lock()
-		defer p.counting.Unlock()
-		if ok, err := p.conn.ServeManagement(el, &p.handled); ok {
+		if ok, err := p.intake.serve(el, p.manage); ok {
 			return err
 		}
 	}
 	n := el.Name()
 	return &stream.Error{Condition: stream.UnsupportedStanzaType, Text: fmt.Sprintf("{%.100s}%.100s", n.Space, n.Local)}
+}
+
+// manage handles an element of stream management.
+func (p *peer) manage(el stanza.Element, handled *uint64) (bool, error) {
+	if p.link == nil {
+		ok, err := p.management.Serve(p.ctx, p.conn, el, handled)
+		p.unclaim()
+		if ok && err == nil && (p.conn.Managed() || !el.Is(stream.NSManagement, "resume")) {
+			p.noteFirst() // else <enable/> may come
+		}
+		return ok, err
+	}
+	ok, err := p.acks.Serve(p.conn, el, handled)
+	resumed := p.conn.Resumed()
+	if p.agreeing && err == nil && (resumed || el.Is(stream.NSManagement, "enabled") || !p.conn.Managed()) {
+		p.agreed()
+		if resumed {
+			*handled = p.old.intake.count()
+		}
+		p.link.admitted(p)
+	}
+	return ok, err
 }
 
 // mayCarry reports whether stanzas of a pair may be sent.
@@ -283,7 +359,7 @@ func (p *peer) carry(l *link) bool {
 		return false
 	}
 	p.carries = append(p.carries, l)
-	p.carried = true
+	p.useful = true
 	return true
 }
 
@@ -292,7 +368,7 @@ func (p *peer) carry(l *link) bool {
 func (p *peer) wasUseful(lasted time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.helped || p.carried && lasted >= time.Second
+	return p.helped || p.useful && lasted >= time.Second
 }
 
 // offerLane offers a bidirectional stream that the other server has opened to the
@@ -309,16 +385,41 @@ func (p *peer) offerLane(pair dialback.Pair) {
 	}
 }
 
+// offerNewLane is offerLane for a pair that has just been authorized. Nothing is sent
+// before it is known whether the other server wants acknowledgements, or to resume
+// another stream on this one: what it does first tells.
+func (p *peer) offerNewLane(pair dialback.Pair) {
+	p.fed.canBeReached(pair)
+	if p.fed.cfg.NoAcks || p.begunUse.Load() {
+		p.offerLane(pair)
+	}
+}
+
+// noteFirst notes that the other server has done the first thing on a stream that it
+// has opened and been let in on.
+func (p *peer) noteFirst() {
+	if p.link != nil || p.begunUse.Swap(true) {
+		return
+	}
+	p.replace()
+	for _, pair := range p.standing().pairs {
+		p.offerLane(pair)
+	}
+}
+
 // trySend queues a stanza. The error is one of stream.Conn, or what to answer the
 // stanza with.
 func (p *peer) trySend(st *stanza.Stanza) error {
-	// What is added when it is written is little: the closing tag is in Size.
-	if p.maxBytes > 0 && st.Size() > p.maxBytes {
+	if p.isTooLarge(st) {
 		return &stanza.Error{Type: stanza.Modify, Condition: stanza.PolicyViolation,
 			Text: fmt.Sprintf("the other server takes no stanza of more than %d bytes", p.maxBytes)}
 	}
 	return p.noteSent(st, p.conn.TrySend(st))
 }
+
+// isTooLarge reports whether the other server does not take so large a stanza. What is
+// added when it is written is little: the closing tag is in Size.
+func (p *peer) isTooLarge(st *stanza.Stanza) bool { return p.maxBytes > 0 && st.Size() > p.maxBytes }
 
 // noteSent counts a stanza that was queued, if err is nil, and returns err.
 func (p *peer) noteSent(st *stanza.Stanza, err error) error {
@@ -342,12 +443,11 @@ func (p *peer) sendSlowly(ctx context.Context, st *stanza.Stanza) error {
 	return err
 }
 
-// end takes a stream that has ended away from all that use it.
-func (p *peer) end() {
+// hangUp ends what belongs to the connection of a stream: keys that are asked about, or
+// that wait for an answer.
+func (p *peer) hangUp() {
 	p.mu.Lock()
 	p.ended = true
-	carries := p.carries
-	p.carries = nil
 	if p.expiry != nil {
 		p.expiry.Stop()
 	}
@@ -368,13 +468,40 @@ func (p *peer) end() {
 	for _, q := range open {
 		p.fed.forget(p, q)
 	}
+}
+
+// leave takes a stream that has ended away from all that use it.
+func (p *peer) leave() {
+	carries := p.takeCarries()
 	if p.link != nil && !slices.Contains(carries, p.link) {
 		carries = append(carries, p.link)
 	}
 	unacked, unsent := p.conn.Unacked(), p.conn.Unsent()
+	if p.gone.Load() {
+		unacked, unsent = nil, append(unacked, unsent...)
+	}
 	for _, l := range carries {
 		l.lost(p, ofPair(unacked, l.pair), ofPair(unsent, l.pair))
 	}
+	if p.bond != nil {
+		p.bond.end(p)
+	}
+}
+
+// carried returns the links whose lane it is.
+func (p *peer) carried() []*link {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.carries)
+}
+
+// takeCarries returns the links whose lane it was, and is no more.
+func (p *peer) takeCarries() []*link {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	carries := p.carries
+	p.carries = nil
+	return carries
 }
 
 // ofPair returns the stanzas between two domains.
@@ -397,11 +524,5 @@ func (p *peer) close(reason *stream.Error) {
 
 // shutdown closes the stream in order, until ctx ends.
 func (p *peer) shutdown(ctx context.Context, reason *stream.Error) error {
-	p.counting.Lock()
-	if p.conn.Managed() {
-		p.conn.Ack(p.handled)
-	}
-	p.closing = true
-	p.counting.Unlock()
-	return p.conn.Shutdown(ctx, reason)
+	return p.intake.shutdown(ctx, p.conn, reason)
 }

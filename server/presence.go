@@ -100,7 +100,7 @@ func (sess *session) meetOwn() {
 // 4.2.2, 4.4.2 and 4.5.2).
 func (sess *session) broadcast(ctx context.Context, st *stanza.Stanza) {
 	for _, o := range sess.user.list() {
-		if o.isAvailable() || o == sess && o.active.Load() {
+		if o.isAvailable() || o == sess && o.active.Load() && !o.ends.Load() {
 			o.deliver(addressed(st, o.jid))
 		}
 	}

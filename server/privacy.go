@@ -30,7 +30,7 @@ func (s *Server) makePrivacy() *privacy.Engine {
 		},
 		Old: func(to jid.JID) bool {
 			sess := s.session(to)
-			return sess != nil && sess.conn.Received().Version == (stream.Version{})
+			return sess != nil && sess.conn().Received().Version == (stream.Version{})
 		},
 	})
 }

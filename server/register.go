@@ -34,7 +34,19 @@ func (r registered) SetPassword(ctx context.Context, account jid.JID, password s
 	if !ok {
 		return stanza.NotAllowed
 	}
-	return a.SetPassword(ctx, account, password)
+	if err := a.SetPassword(ctx, account, password); err != nil {
+		return err
+	}
+	return r.forgetTokens(ctx, account)
+}
+
+// forgetTokens takes away what clients of an account log in with in place of its
+// password.
+func (s *Server) forgetTokens(ctx context.Context, account jid.JID) error {
+	if s.cfg.Stores.Tokens == nil {
+		return nil
+	}
+	return s.cfg.Stores.Tokens.RemoveTokens(ctx, account, "")
 }
 
 // Remove removes an account and what is kept for it, not yet its sessions.
@@ -72,8 +84,8 @@ func (sess *session) register(ctx context.Context, domain string, st *stanza.Sta
 		Account:    sess.account,
 		Session:    sess.jid,
 		Domain:     domain,
-		RemoteAddr: sess.conn.Transport().RemoteAddr().String(),
-		Secure:     sess.conn.State()&stream.Secure != 0,
+		RemoteAddr: sess.conn().Transport().RemoteAddr().String(),
+		Secure:     sess.conn().State()&stream.Secure != 0,
 	}, st.Type, &q)
 	if reply == nil {
 		return nil, err // a nil *Query is not a nil any

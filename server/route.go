@@ -50,6 +50,8 @@ func (s *Server) route(ctx context.Context, by reader, st *stanza.Stanza) (hande
 		return s.toServer(ctx, by, st)
 	case st.Kind == stanza.KindPresence:
 		s.takePresence(ctx, h, st)
+	case st.Kind == stanza.KindMessage:
+		s.takeMessage(ctx, h, st)
 	case st.To.IsFull():
 		s.toResource(ctx, h, st)
 	default:
@@ -82,7 +84,7 @@ func (s *Server) bounceMoved(ctx context.Context, st *stanza.Stanza) {
 // toResource delivers a message or an iq to a full address (RFC 6121, section
 // 8.5.3).
 func (s *Server) toResource(ctx context.Context, h *host, st *stanza.Stanza) {
-	if sess := h.find(st.To); sess != nil {
+	if sess := h.find(st.To); sess != nil && sess != leftBy(ctx) {
 		if blocked, answer := sess.user.blocks(ctx, sess.jid, st); blocked {
 			if answer != nil {
 				s.bounce(st, answer)
@@ -94,6 +96,7 @@ func (s *Server) toResource(ctx context.Context, h *host, st *stanza.Stanza) {
 			return
 		}
 		if sess.deliver(st) {
+			s.arrived(ctx, h, st, sess)
 			return
 		}
 	}
@@ -180,13 +183,14 @@ func (s *Server) toAbsent(ctx context.Context, h *host, st *stanza.Stanza) {
 // sender is answered as they say. done is false if the account is as good as
 // absent.
 func (s *Server) toMostAvailable(ctx context.Context, h *host, st *stanza.Stanza) (done bool) {
+	left := leftBy(ctx)
 	var tried map[*session]bool
 	var answer *stanza.Error
 	for {
 		var best *session
 		highest := int8(0)
 		for _, sess := range h.sessionsOf(st.To.Local()) {
-			if p, ok := sess.priority(); ok && p >= highest && sess.active.Load() && !tried[sess] {
+			if p, ok := sess.priority(); ok && p >= highest && sess.active.Load() && !tried[sess] && sess != left {
 				best, highest = sess, p
 			}
 		}
@@ -201,6 +205,7 @@ func (s *Server) toMostAvailable(ctx context.Context, h *host, st *stanza.Stanza
 		case blocked:
 			done, answer = true, why
 		case best.deliver(st):
+			s.arrived(ctx, h, st, best)
 			return true
 		}
 		if tried == nil {

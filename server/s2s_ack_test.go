@@ -14,6 +14,10 @@ const (
 	enable  = "<enable xmlns='urn:xmpp:sm:3'/>"
 	enabled = "<enabled xmlns='urn:xmpp:sm:3'/>"
 	askAck  = "<r xmlns='urn:xmpp:sm:3'/>"
+	noSuch  = "<failed xmlns='urn:xmpp:sm:3'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>"
+
+	// As our server asks for it.
+	enableHere = "<enable xmlns='urn:xmpp:sm:3' max='300' resume='true'/>"
 )
 
 func ack(h int) string { return fmt.Sprintf("<a xmlns='urn:xmpp:sm:3' h='%d'/>", h) }
@@ -61,6 +65,13 @@ func TestAcksAccepted(t *testing.T) {
 		f.hears("<failed xmlns='urn:xmpp:sm:3'><feature-not-implemented " +
 			"xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>")
 		f.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
+		f.hears(enabled)
+	}, func(c *server.Config) { c.Federation.ResumeTimeout = -1 })
+	play(t, "XEP-0198 nothing to resume", func(t *testing.T, s *scene) {
+		f := s.certified(there, here)
+		f.send("<resume xmlns='urn:xmpp:sm:3' previd='x' h='0'/>")
+		f.hears(noSuch)
+		f.send(enable)
 		f.hears(enabled)
 	})
 	// "<sm/> ... only after authentication": nothing is managed for somebody unknown.
@@ -147,7 +158,7 @@ func TestAcksOpened(t *testing.T) {
 		f.hears("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>{any}</auth>")
 		f.send(success)
 		f.answer("z", "<sm xmlns='urn:xmpp:sm:3'><optional/></sm>")
-		f.hears(enable)
+		f.hears(enableHere)
 		f.send(answer)
 		return f
 	}

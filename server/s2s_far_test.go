@@ -38,6 +38,7 @@ type scene struct {
 	srv   *server.Server
 	calls chan *far
 	db    bool // dialback is on
+	acks  bool
 
 	mu      sync.Mutex
 	refused map[string]error // by domain: why there is no connection
@@ -59,6 +60,7 @@ func onStage(t *testing.T, test func(t *testing.T, s *scene), change ...func(*se
 				f(c)
 			}
 			s.db = c.Federation != nil && c.Federation.Dialback
+			s.acks = c.Federation != nil && !c.Federation.NoAcks
 		})
 		test(t, s)
 	})
@@ -106,7 +108,7 @@ func (s *scene) connect() *far {
 	caller, called := net.Pipe()
 	go s.srv.ServeS2SConn(context.Background(), called)
 	f := newFar(s.t, caller, "calling")
-	f.db = s.db
+	f.db, f.acks = s.db, s.acks
 	return f
 }
 
@@ -160,6 +162,7 @@ type far struct {
 	name string
 	pair dialback.Pair // that the server has called for
 	db   bool          // the server has dialback
+	acks bool          // and stream management
 	nc   net.Conn
 
 	mu      sync.Mutex
@@ -401,6 +404,15 @@ func offering(fs ...string) string {
 	return "<stream:features>" + strings.Join(fs, "") + "</stream:features>"
 }
 
+// offeredHere is offering by our server: with dialback, after which there are no
+// features, goes stream management.
+func (f *far) offeredHere(fs ...string) string {
+	if i := slices.Index(fs, byKey); i >= 0 && f.acks {
+		fs = slices.Insert(slices.Clone(fs), i+1, sm)
+	}
+	return offering(fs...)
+}
+
 // fails is a stream error and the end of the stream.
 func fails(c stream.Condition) string {
 	return "<stream:error><" + string(c) + " " +
@@ -444,7 +456,7 @@ func relayed(from, to, id string) string {
 func (f *far) open(from, to string, offered ...string) (id string) {
 	f.t.Helper()
 	f.send(hello(from, to))
-	return f.hearsOne(f.answered(to, from) + offering(offered...))
+	return f.hearsOne(f.answered(to, from) + f.offeredHere(offered...))
 }
 
 // answer answers the header of the server that calls.

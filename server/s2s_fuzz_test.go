@@ -61,6 +61,7 @@ func fuzzS2S(t *testing.T, input string, authorized bool) {
 		srv.ServeS2SConn(context.Background(), near)
 	}()
 	peer := newFar(t, nc, "fuzzer")
+	peer.acks = true
 	if authorized {
 		peer.db = true
 		peer.open(there, here, bidi, byKey, limits)

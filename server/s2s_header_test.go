@@ -105,10 +105,10 @@ func TestS2SHeaders(t *testing.T) {
 				way = func(*server.Config) {}
 			}
 			onStage(t, func(t *testing.T, s *scene) {
-				want := strings.NewReplacer("{db}", " "+dbDecl, "{lang}", " xml:lang='en'",
-					"{on}", " xml:lang='en'>"+offering(byKey, limits)).Replace(tt.want)
-				want = "<?xml version='1.0'?><stream:stream xmlns='jabber:server' " + streamDecl + want
 				f := s.connect()
+				want := strings.NewReplacer("{db}", " "+dbDecl, "{lang}", " xml:lang='en'",
+					"{on}", " xml:lang='en'>"+f.offeredHere(byKey, limits)).Replace(tt.want)
+				want = "<?xml version='1.0'?><stream:stream xmlns='jabber:server' " + streamDecl + want
 				f.send(tt.header)
 				if !strings.HasSuffix(want, "</stream:stream>") {
 					f.hears(want)

@@ -287,8 +287,9 @@ func TestBidi(t *testing.T) {
 		a.answer("y", byKey)
 		a.hears(verify(here, id, there, "e3f5cf21f12749ef2cf59269bc0118f35bc46b26") + result(here, there, "{key}"))
 		a.send(verifyIs(there, id, here, "valid"))
-		f.hears(resultIs(here, there, "valid") + relayed("romeo@"+here, "juliet@"+there, "m1"))
-		f.send(ping)
+		f.hears(resultIs(here, there, "valid"))
+		f.send(ping) // what it does first tells that it does not want acknowledgements
+		f.hears(relayed("romeo@"+here, "juliet@"+there, "m1"))
 		if st := romeo.next(); st.ID != "8dfc70af" {
 			t.Errorf("got %s", st.AppendXML(nil, ""))
 		}
@@ -408,11 +409,13 @@ func TestStreamLimits(t *testing.T) {
 		f.sendf(authSelf, "=")
 		f.hears(success)
 		f.open(there, here, sm, limits)
+		f.send(enable)
+		f.hears(enabled)
 		romeo.write("juliet@"+there, big)
 		told(romeo)
 		f.hears("")
 		romeo.write("juliet@"+there, "m2")
-		f.hears(relayed("romeo@"+here, "juliet@"+there, "m2"))
+		f.hears(relayed("romeo@"+here, "juliet@"+there, "m2") + askAck)
 	})
 	for name, odd := range map[string]string{
 		"nothing inside":    "<limits xmlns='urn:xmpp:stream-limits:0'/>",

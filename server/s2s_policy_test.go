@@ -57,7 +57,7 @@ func TestS2SLists(t *testing.T) {
 				f := s.connect()
 				f.send(hello(tt.domain, here)) // who has a version
 				if tt.allowed {
-					f.hears("{any}" + offering(byKey, limits))
+					f.hears("{any}" + f.offeredHere(byKey, limits))
 				} else {
 					f.hearsEnd("{any}" + fails(stream.PolicyViolation))
 				}

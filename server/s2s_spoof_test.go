@@ -408,8 +408,10 @@ func TestSpoofedStanzas(t *testing.T) {
 	play(t, "CORE-5.2.1-12 both ways: what is for another domain does not go there", func(t *testing.T, s *scene) {
 		romeo, room := s.romeo(), s.network.account(s.srv, "room@"+hereChat)
 		f := s.certified(there, here)
+		f.send(enable)
+		f.hears(enabled)
 		romeo.write("juliet@"+there, "m1")
-		f.hears(relayed("romeo@"+here, "juliet@"+there, "m1"))
+		f.hears(relayed("romeo@"+here, "juliet@"+there, "m1") + askAck)
 		romeo.write("eve@"+mallory, "m2")
 		s.isCalled(here, mallory)
 		romeo.write("juliet@x."+there, "m3")

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -12,6 +13,10 @@ import (
 	"time"
 
 	xmpp "github.com/etherx-go/xmpp"
+	"github.com/etherx-go/xmpp/archive"
+	"github.com/etherx-go/xmpp/ext/carbons"
+	"github.com/etherx-go/xmpp/ext/flexoffline"
+	"github.com/etherx-go/xmpp/ext/push"
 	"github.com/etherx-go/xmpp/ext/register"
 	"github.com/etherx-go/xmpp/internal/describe"
 	"github.com/etherx-go/xmpp/internal/pending"
@@ -34,6 +39,8 @@ const (
 	DefaultRequestTimeout = 30 * time.Second
 	DefaultMaxOffline     = 1000
 	DefaultMaxDirected    = 1000
+	DefaultResumeTimeout  = 10 * time.Minute
+	DefaultMaxResumable   = 10_000
 )
 
 // ConflictPolicy says what becomes of a client that asks for a resource which
@@ -101,6 +108,24 @@ type Config struct {
 	// RequestTimeout bounds Do where its ctx has no deadline. Default 30 s.
 	RequestTimeout time.Duration
 
+	// ResumeTimeout is how long a session outlives its connection, if its client has
+	// asked for that (XEP-0198, section 5): it stays as available as it was, and what
+	// comes for it waits, bounded by MaxDetached of the Stream. If it is not resumed
+	// what has waited is routed anew. Default 10 minutes, -1: sessions end with their
+	// connections.
+	ResumeTimeout time.Duration
+	// MaxResumable bounds how many sessions wait so at the same time; more end with
+	// their connections. Default 10000, -1 = no limit.
+	MaxResumable int
+	// ResumeLocation is where clients should come back to, as host:port; "" is
+	// where they were.
+	ResumeLocation string
+
+	// ResourceSecret makes the resources of clients that leave the choice to the
+	// server and say which client they are (XEP-0386): they get theirs back. ""
+	// is a random one: then it is another after a restart.
+	ResourceSecret string
+
 	// Stores are where rosters, privacy lists and messages for absent users are
 	// kept. The zero Stores keep them in memory.
 	Stores Stores
@@ -157,13 +182,18 @@ type Server struct {
 	conns     map[*connection]struct{}
 	served    [roles]sync.WaitGroup // one for each connection
 
-	services   services
-	components *components // nil: none
-	stores     Stores
-	privacy    *privacy.Engine
+	services       services
+	components     *components // nil: none
+	resumptions    resumptions
+	resourceSecret []byte
+	stores         Stores
+	privacy        *privacy.Engine
 
 	registration *register.Server
-	fed          *federation // nil: none
+	archive      *archive.Server     // nil: none
+	push         *push.Server        // nil: none
+	flexible     *flexoffline.Server // nil: none
+	fed          *federation         // nil: none
 }
 
 // role is what is at the other end of a connection. When the server shuts down they
@@ -235,6 +265,18 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	for _, e := range cfg.Extensions {
+		switch e := e.(type) {
+		case *archive.Server:
+			if s.archive = e; e.InRoster == nil {
+				e.InRoster = s.inRoster
+			}
+		case *push.Server:
+			s.push = e
+		case *flexoffline.Server:
+			if s.flexible = e; e.Store == nil {
+				e.Store = s.stores.Offline
+			}
+		}
 		if err := e.Attach(s); err != nil {
 			return nil, fmt.Errorf("server: attach %T: %w", e, err)
 		}
@@ -248,14 +290,16 @@ func (s *Server) setDefaults() {
 		v   *int
 		def int
 	}{{&c.MaxConns, DefaultMaxConns}, {&c.MaxResources, DefaultMaxResources}, {&c.Rate, DefaultRate}, {&c.Burst, DefaultBurst},
-		{&c.MaxOffline, DefaultMaxOffline}, {&c.MaxDirected, DefaultMaxDirected}, {&c.RosterLimits.Items, roster.DefaultItems}} {
+		{&c.MaxOffline, DefaultMaxOffline}, {&c.MaxDirected, DefaultMaxDirected}, {&c.RosterLimits.Items, roster.DefaultItems},
+		{&c.MaxResumable, DefaultMaxResumable}} {
 		if *d.v == 0 {
 			*d.v = d.def
 		}
 	}
-	if c.RequestTimeout == 0 {
-		c.RequestTimeout = DefaultRequestTimeout
-	}
+	c.RequestTimeout = cmp.Or(c.RequestTimeout, DefaultRequestTimeout)
+	c.ResumeTimeout = cmp.Or(c.ResumeTimeout, DefaultResumeTimeout)
+	s.resumptions.max = c.MaxResumable
+	s.resourceSecret = s.makeResourceSecret()
 	if c.Lang == "" {
 		c.Lang = "en"
 	}
@@ -280,6 +324,9 @@ func (s *Server) Features(at jid.JID) []string {
 	}
 	if at.Local() == "" {
 		own = append(own, s.components.features()...)
+	}
+	if s.cfg.Accounts != nil {
+		own = append(own, carbons.NS, carbons.NSRules)
 	}
 	return describe.Features(own, s.cfg.Extensions, at)
 }
@@ -493,6 +540,7 @@ func (s *Server) removeConn(cn *connection) {
 // the rest is closed hard and the error is that of ctx.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.shutdownPart(ctx, s.stopAccepting(roleClient))
+	s.resumptions.expireAll()
 	s.served[roleClient].Wait()
 	if s.fed != nil {
 		// Services still hear what becomes of what they have sent.
@@ -558,8 +606,12 @@ func (s *Server) Close() error {
 	for _, cn := range conns {
 		s.closeConn(cn)
 	}
+	go s.resumptions.expireAll()
 	if s.fed != nil {
 		s.fed.close()
+	}
+	if s.push != nil {
+		s.push.Close()
 	}
 	s.pending.FailAll(xmpp.ErrClosed)
 	for _, svc := range s.services.all() {
@@ -605,7 +657,12 @@ func (s *Server) Send(ctx context.Context, st *stanza.Stanza) error {
 	return s.Route(ctx, st)
 }
 
-// Do sends an iq from the first domain and waits for the reply.
+// Do sends an iq and waits for the reply. It comes from the first domain, unless its
+// from is another one of the server.
 func (s *Server) Do(ctx context.Context, iq *stanza.Stanza) (*stanza.Stanza, error) {
-	return s.do(ctx, s.main.jid, s.pending, iq)
+	from := s.main.jid
+	if iq.From.IsDomain() && s.hosts[iq.From.Domain()] != nil {
+		from = iq.From
+	}
+	return s.do(ctx, from, s.pending, iq)
 }

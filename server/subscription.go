@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/etherx-go/xmpp/ext/push"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/presence"
 	"github.com/etherx-go/xmpp/roster"
@@ -140,6 +141,9 @@ func (u *user) recordSubscription(ctx context.Context, st *stanza.Stanza) (prese
 	}
 	if effect.Push {
 		u.push(e.Item)
+	}
+	if effect.Deliver && st.Type == stanza.TypeSubscribe {
+		u.srv.notify(ctx, push.Event{Account: u.account, Stanza: st})
 	}
 	return effect, nil
 }

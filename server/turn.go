@@ -3,7 +3,10 @@ package server
 import "sync"
 
 // reader is a stream whose goroutine handles what it reads.
-type reader interface{ read() }
+type reader interface {
+	// readOn reads on in place of a goroutine whose handler waits.
+	readOn()
+}
 
 // turn is a stream's goroutine while it runs a handler. A handler that waits
 // for a reply with Do hands the reading of the stream over to a new goroutine
@@ -27,7 +30,7 @@ func (t *turn) handOver() {
 		return
 	}
 	t.over = true
-	go t.by.read()
+	go t.by.readOn()
 }
 
 // done is called when the handler has returned. It reports whether reading has

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/etherx-go/xmpp/ext/carbons"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/roster"
 )
@@ -39,6 +40,9 @@ type user struct {
 	// or that there is none, and while that changes: so what is told last is
 	// true.
 	shows sync.Mutex
+
+	// copied are messages that the account has sent, and that were copied.
+	copied carbons.Ring
 
 	mu       sync.RWMutex
 	loaded   bool

@@ -23,6 +23,9 @@ type Stores struct {
 	Presences presence.Store
 	Privacy   privacy.Store
 	Offline   offline.Store
+	// Tokens are those by which clients log in again in one round trip (XEP-0484).
+	// nil: they are not given any.
+	Tokens stream.TokenStore
 }
 
 // withDefaults puts stores in memory where there are none.
@@ -174,5 +177,5 @@ func (s *Server) forgetAccount(ctx context.Context, account jid.JID) error {
 	for _, r := range removers {
 		errs = append(errs, r.RemoveAccount(ctx, account))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.forgetTokens(ctx, account))...)
 }

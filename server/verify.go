@@ -277,7 +277,7 @@ func (p *peer) takeAnswer(pkt dialback.Packet) {
 		if p.bidi {
 			p.authorize(out.Pair)
 		}
-		p.link.authorized(p)
+		p.admitted()
 	default:
 		p.link.refusedBy(out)
 		if out.Abandon {
@@ -296,6 +296,7 @@ func (p *peer) resolve(a dialback.Answer) {
 	if valid {
 		// Before the other server is told: it may send then.
 		p.conn.Reach(stream.Authenticated)
+		p.addPair(pair)
 		if p.bidi && p.origin != nil {
 			p.origin.Authorize(pair)
 		}
@@ -310,7 +311,7 @@ func (p *peer) resolve(a dialback.Answer) {
 		go p.close(e)
 	}
 	if valid && p.link == nil {
-		p.offerLane(pair)
+		p.offerNewLane(pair)
 	}
 }
 

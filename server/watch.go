@@ -57,7 +57,7 @@ func (p *peer) look() {
 	switch idle := p.fed.cfg.IdleTimeout; {
 	case p.isDeaf(now):
 		p.fed.srv.log.Warn("server link is dead", "pair", p.pair)
-		go p.conn.Close() // what was not acknowledged is dealt with by the reader
+		go p.cut() // what was not acknowledged is dealt with by the reader
 	case !p.isProven() && now.Sub(time.Unix(0, p.lastUse.Load())) > p.fed.cfg.ConnectTimeout:
 		go p.close(&stream.Error{Condition: stream.ConnectionTimeout, Text: "no domain has been authorized"})
 	case idle > 0 && now.Sub(w.since) >= idle:

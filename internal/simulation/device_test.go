@@ -1,0 +1,266 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing/synctest"
+	"time"
+
+	"github.com/etherx-go/xmpp"
+	"github.com/etherx-go/xmpp/archive"
+	"github.com/etherx-go/xmpp/client"
+	"github.com/etherx-go/xmpp/ext/carbons"
+	"github.com/etherx-go/xmpp/jid"
+	"github.com/etherx-go/xmpp/roster"
+	"github.com/etherx-go/xmpp/stanza"
+	"github.com/etherx-go/xmpp/stream"
+)
+
+// device is a client of an account, that is switched on and off. What it has got
+// survives.
+type device struct {
+	w       *world
+	name    string // of the device
+	account jid.JID
+	plain   bool // it knows of no archive and no copies: it gets what the server hands it
+
+	mu   sync.Mutex
+	got  []string // bodies, as the program saw them
+	how  []string // for each, when it came and by which way
+	keep archive.State
+	next map[jid.JID]int // number of the next message
+	lost int             // how many sessions have ended
+
+	// Of the run that is on; nil while it is off.
+	run *running
+}
+
+// running is a device that is switched on.
+type running struct {
+	d       *device
+	client  *client.Client
+	roster  *roster.Extension
+	archive *archive.Client
+	catchUp *archive.CatchUp
+	cancel  context.CancelFunc
+	done    chan struct{}
+}
+
+// on switches the device on.
+func (d *device) on() {
+	r := &running{d: d, roster: new(roster.Extension), archive: new(archive.Client), done: make(chan struct{})}
+	r.catchUp = &archive.CatchUp{Account: d.account, First: -1, Copies: true}
+	r.catchUp.Restore(d.keep)
+	mux := new(xmpp.Mux)
+	mux.OnMessage(r.message)
+	cfg := client.Config{
+		JID: d.account, Password: password, AllowPlaintext: true, Handler: mux, Log: logger(d.name),
+		Dial: func(ctx context.Context) (stream.Transport, error) {
+			conn, err := d.w.net.Dial(ctx, domain)
+			if err != nil {
+				return nil, err
+			}
+			return stream.NewTransport(conn), nil
+		},
+		Extensions: []xmpp.Extension{r.roster},
+		OnDown:     r.down,
+		Backoff:    client.ExponentialBackoff(time.Second, 10*time.Second),
+		KeepAlive:  20 * time.Second,
+	}
+	if d.plain {
+		// Who has always the same resource takes the place of what it has left; from
+		// another one it would get that when its time is over.
+		cfg.JID, _ = d.account.WithResource("old")
+	} else {
+		cfg.Extensions = append(cfg.Extensions, r.archive, &carbons.Extension{Handle: r.copied})
+		cfg.OnUp, cfg.Resend = r.sync, r.archive.Missing
+	}
+	c, err := client.New(cfg)
+	if err != nil {
+		d.w.t.Error(err)
+		return
+	}
+	r.client = c
+	ctx, cancel := context.WithCancel(context.Background())
+	r.cancel = cancel
+	go func() {
+		defer close(r.done)
+		c.Run(ctx)
+	}()
+	d.run = r
+}
+
+// off switches it off, in order. What the client had taken and not brought away then is
+// lost, which it logs.
+func (d *device) off() {
+	d.run.cancel()
+	<-d.run.done
+	d.w.forgive(d)
+	d.mu.Lock()
+	d.keep = d.run.catchUp.State()
+	d.mu.Unlock()
+	d.run = nil
+}
+
+// down notes that a session has ended: what it had got and not acknowledged may come
+// again to who does not know the archive.
+func (r *running) down(xmpp.Sender, error) {
+	r.d.mu.Lock()
+	defer r.d.mu.Unlock()
+	r.d.lost++
+}
+
+// sync reads what the device has missed.
+func (r *running) sync(ctx context.Context, s xmpp.Sender) {
+	for ctx.Err() == nil {
+		var err error
+		for m, e := range r.catchUp.Run(ctx, r.archive, s) {
+			if err = e; err == nil {
+				r.take(m.Stanza, "archive")
+			}
+		}
+		if err == nil {
+			return
+		}
+		select { // the server does not answer, perhaps it cannot
+		case <-time.After(5 * time.Second):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// message handles what comes.
+func (r *running) message(ctx context.Context, s xmpp.Sender, m *stanza.Message) error {
+	if m.Type == stanza.TypeError {
+		r.d.w.refused(m.ID)
+		return nil
+	}
+	st, err := m.Stanza()
+	if err != nil {
+		return err
+	}
+	r.live(s, st)
+	return nil
+}
+
+func (r *running) copied(ctx context.Context, s xmpp.Sender, c carbons.Copy) error {
+	r.live(s, c.Stanza)
+	return nil
+}
+
+func (r *running) live(s xmpp.Sender, st *stanza.Stanza) {
+	if r.d.plain {
+		r.take(st, "live")
+		return
+	}
+	if m, ok := r.catchUp.Live(s, st); ok {
+		r.take(m.Stanza, "live")
+		r.catchUp.Done(m)
+	}
+}
+
+// take is what the program does with a message.
+func (r *running) take(st *stanza.Stanza, way string) {
+	body := st.Child(stanza.NSClient, "body").Text()
+	r.d.mu.Lock()
+	defer r.d.mu.Unlock()
+	if body != "" && st.To.Bare() == r.d.account {
+		r.d.got = append(r.d.got, body)
+		r.d.how = append(r.d.how, fmt.Sprintf("%s %s %s", time.Now().Format("04:05.000"), way, body))
+	}
+}
+
+// send sends a message, if there is a session.
+func (d *device) send(to jid.JID) {
+	if d.run == nil {
+		return
+	}
+	n := d.next[to]
+	d.next[to]++
+	s := &sending{from: d, to: to, n: n}
+	d.w.note(s)
+	c, m := d.run.client, &stanza.Message{ID: s.body(), Type: stanza.TypeChat, To: to, Body: s.body()}
+	take := func(deliver func(context.Context, xmpp.Sender, *stanza.Message) error, within time.Duration) {
+		ctx, cancel := context.WithTimeout(context.Background(), within)
+		defer cancel()
+		if deliver(ctx, c, m) == nil {
+			d.w.mu.Lock()
+			s.taken = true
+			d.w.mu.Unlock()
+		}
+	}
+	if !d.plain {
+		take(sendMessage, time.Second)
+		return
+	}
+	// What such a device has sent and the server has not confirmed is lost with its
+	// session. The next is sent when this one is queued.
+	go take(confirmMessage, time.Minute)
+	synctest.Wait()
+}
+
+func sendMessage(ctx context.Context, s xmpp.Sender, m *stanza.Message) error {
+	return xmpp.Send(ctx, s, m)
+}
+
+func confirmMessage(ctx context.Context, s xmpp.Sender, m *stanza.Message) error {
+	return xmpp.Confirm(ctx, s, m)
+}
+
+// editRoster changes something in the roster.
+func (d *device) editRoster(rng *rand.Rand) {
+	if d.run == nil {
+		return
+	}
+	c := jid.MustParse(fmt.Sprintf("contact%d@elsewhere.example", rng.IntN(5)))
+	it := roster.Item{JID: c, Name: fmt.Sprint(rng.IntN(1000))}
+	remove := rng.IntN(4) == 0
+	run := d.run
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if remove {
+			roster.Delete(ctx, run.client, c)
+			return
+		}
+		roster.Set(ctx, run.client, it)
+	}()
+}
+
+// check says what is wrong with what the device has got.
+func (d *device) check() (wrong []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	seen := make(map[string]int)
+	for _, b := range d.got {
+		seen[b]++
+	}
+	last := make(map[*device]int)
+	at := func(s *sending) int { return slices.Index(d.got, s.body()) }
+	for _, s := range d.w.sent {
+		if s.to != d.account {
+			continue
+		}
+		switch n := seen[s.body()]; {
+		case n > 1 && !(d.plain && d.lost > 0):
+			wrong = append(wrong, fmt.Sprintf("%s has got %s %d times", d.name, s.body(), n))
+		case s.from == d: // it knows what it has sent
+		case n == 0 && s.taken && !s.error:
+			wrong = append(wrong, fmt.Sprintf("%s has not got %s", d.name, s.body()))
+		case n > 0 && !s.error:
+			if i := at(s); i < last[s.from] {
+				wrong = append(wrong, fmt.Sprintf("%s has got %s before what was sent before it", d.name, s.body()))
+			} else {
+				last[s.from] = i
+			}
+		}
+	}
+	if len(wrong) > 0 {
+		wrong = append(wrong, fmt.Sprintf("%s has got, in this order:\n%s", d.name, strings.Join(d.how, "\n")))
+	}
+	return wrong
+}
