@@ -35,6 +35,7 @@ type running struct {
 	*client.Client
 	messages chan *stanza.Message
 	down     chan error // why a session has ended
+	lost     chan error // why a connection was lost
 	ended    chan error // what Run returned
 	cancel   context.CancelFunc
 }
@@ -63,8 +64,7 @@ func config(t testing.TB, s *peer.Server, account peer.Account, direct bool) cli
 // run starts a client, which ends with the test.
 func run(t *testing.T, s *peer.Server, cfg client.Config) *running {
 	t.Helper()
-	s.Watch(t)
-	r := &running{messages: make(chan *stanza.Message, 100), down: make(chan error, 10), ended: make(chan error, 1)}
+	r := &running{messages: make(chan *stanza.Message, 100)}
 	mux := new(xmpp.Mux)
 	mux.OnMessage(func(_ context.Context, _ xmpp.Sender, m *stanza.Message) error {
 		r.messages <- m
@@ -76,7 +76,27 @@ func run(t *testing.T, s *peer.Server, cfg client.Config) *running {
 			return nil
 		}))
 	cfg.Handler = mux
+	r.start(t, s, cfg)
+	return r
+}
+
+// runWith starts a client with a handler of messages.
+func runWith(t *testing.T, s *peer.Server, cfg client.Config, h xmpp.Handler) *running {
+	t.Helper()
+	mux := new(xmpp.Mux)
+	mux.Handle(xmpp.Pattern{Kind: stanza.KindMessage}, h)
+	cfg.Handler = mux
+	r := new(running)
+	r.start(t, s, cfg)
+	return r
+}
+
+func (r *running) start(t *testing.T, s *peer.Server, cfg client.Config) {
+	t.Helper()
+	s.Watch(t)
+	r.down, r.lost, r.ended = make(chan error, 1000), make(chan error, 1000), make(chan error, 1)
 	cfg.OnDown = func(_ xmpp.Sender, reason error) { r.down <- reason }
+	cfg.OnSuspended = func(_ xmpp.Sender, reason error) { r.lost <- reason }
 	var err error
 	if r.Client, err = client.New(cfg); err != nil {
 		t.Fatal(err)
@@ -92,7 +112,6 @@ func run(t *testing.T, s *peer.Server, cfg client.Config) *running {
 		cancel()
 		<-stopped
 	})
-	return r
 }
 
 // waitFor returns what comes on the channel.
@@ -151,6 +170,7 @@ func (r *running) send(t *testing.T, to, body string) {
 
 // TestClient runs our client against every server.
 func TestClient(t *testing.T) {
+	t.Parallel()
 	for _, tt := range servers {
 		t.Run(tt.name, func(t *testing.T) {
 			s := tt.start(t)
@@ -314,6 +334,7 @@ func TestClientBinding(t *testing.T) {
 
 // TestClientKeys logs in where the server keeps SCRAM keys for one hash only.
 func TestClientKeys(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name  string
 		start func(testing.TB) *peer.Server
@@ -369,6 +390,7 @@ func TestClientCertificate(t *testing.T) {
 // TestClientReconnects takes the server away under a client: killed, and shut
 // down in order. The client comes back each time and the conversation goes on.
 func TestClientReconnects(t *testing.T) {
+	t.Parallel()
 	for _, tt := range servers {
 		for _, direct := range []bool{false, true} {
 			t.Run(tt.name+"/"+transport(direct), func(t *testing.T) {

@@ -28,6 +28,7 @@ var servers = []struct {
 
 // TestClients runs every foreign client against every server.
 func TestClients(t *testing.T) {
+	t.Parallel()
 	for _, tt := range servers {
 		t.Run(tt.name, func(t *testing.T) {
 			s := tt.start(t)

@@ -83,6 +83,7 @@ func runComponent(t *testing.T, cfg component.Config) *component.Component {
 
 // TestComponents runs our component, and that of slixmpp, on every server.
 func TestComponents(t *testing.T) {
+	t.Parallel()
 	for _, tt := range componentServers {
 		t.Run(tt.name, func(t *testing.T) {
 			s := tt.start(t)

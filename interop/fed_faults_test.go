@@ -180,7 +180,7 @@ func (f *federation) checkRestart(t *testing.T, a, b *peer.Server) {
 	expectBody(t, j, "before")
 
 	b.Kill(t)
-	waitFor(t, "end of the session", r.down)
+	waitFor(t, "end of the connection", r.lost)
 	if a == f.etherx { // of the others, some lose what they have sent to a server that has gone
 		expectRefusals(t, j, romeo)
 	}

@@ -59,6 +59,17 @@ func (w *watched) sees(want string) {
 	}
 }
 
+// forgets passes over what has come.
+func (w *watched) forgets() {
+	for {
+		select {
+		case <-w.presence:
+		default:
+			return
+		}
+	}
+}
+
 func (w *watched) must(err error) {
 	w.t.Helper()
 	if err != nil {
@@ -139,6 +150,7 @@ func testGateway(t *testing.T, s *peer.Server) {
 	talk()
 
 	// The gateway is killed, and knows her when it is back.
+	juliet.forgets()
 	g.Restart(t)
 	juliet.sees("gw.localhost ")
 	romeo = g.Enter(t, "7654321", "romeo")

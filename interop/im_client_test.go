@@ -4,6 +4,7 @@ package interop
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"encoding/xml"
 	"errors"
@@ -17,8 +18,10 @@ import (
 	"time"
 
 	"github.com/etherx-go/xmpp"
+	"github.com/etherx-go/xmpp/archive"
 	"github.com/etherx-go/xmpp/client"
 	"github.com/etherx-go/xmpp/ext/blocking"
+	"github.com/etherx-go/xmpp/ext/csi"
 	"github.com/etherx-go/xmpp/ext/delay"
 	"github.com/etherx-go/xmpp/ext/disco"
 	"github.com/etherx-go/xmpp/ext/entitytime"
@@ -41,9 +44,11 @@ import (
 // TestClientIM has our clients, with the helpers of the protocol packages, go
 // through the same as slixmpp, with the same outcome.
 func TestClientIM(t *testing.T) {
-	testIM(t, "client", func(t *testing.T, s *peer.Server) stage {
-		return &clientStage{server: s, players: map[string]*player{}}
-	})
+	testIM(t, "client", openClientStage)
+}
+
+func openClientStage(_ *testing.T, s *peer.Server) stage {
+	return &clientStage{server: s, players: map[string]*player{}}
 }
 
 // slack is how far a time that somebody says may be from ours.
@@ -65,7 +70,10 @@ type player struct {
 	who      string
 	roster   *rosterWatcher
 	tracker  *presence.Tracker
-	settled  chan string // the sentinels that have come
+	csi      csi.Extension
+	archive  archive.Client
+	archived map[string]archive.Message // what it has seen of an archive, by the text
+	settled  chan string                // the sentinels that have come
 	cancel   context.CancelFunc
 	ended    chan struct{}
 	reason   error // how Run ended; valid after ended
@@ -199,7 +207,7 @@ func (s *clientStage) login(t testing.TB, ctx context.Context, who string, a arg
 	full := jid.MustParse(a.one("jid"))
 	p := &player{
 		stage: s, who: who, roster: &rosterWatcher{Extension: new(roster.Extension)}, tracker: new(presence.Tracker),
-		settled: make(chan string, 100), ended: make(chan struct{}),
+		settled: make(chan string, 100), ended: make(chan struct{}), archived: map[string]archive.Message{},
 	}
 	p.roster.pushed = func(q roster.Query) { p.push(q) }
 	cfg := config(t, s.server, peer.Account{User: full.Local(), Domain: full.Domain(), Password: a.one("password")}, false)
@@ -252,7 +260,7 @@ func (p *player) goes() {
 func (p *player) extend(cfg *client.Config) {
 	mux := new(xmpp.Mux)
 	failed := []stanza.Type{stanza.TypeError}
-	message := p.handle(func(st *stanza.Stanza) { p.message(st.Message()) })
+	message := p.handle(func(st *stanza.Stanza) { p.copyOrMessage(st) })
 	presence := p.handle(func(st *stanza.Stanza) { p.presence(st.Presence()) })
 	mux.Handle(xmpp.Pattern{Kind: stanza.KindMessage}, message)
 	mux.Handle(xmpp.Pattern{Kind: stanza.KindMessage, Types: failed}, message)
@@ -260,7 +268,7 @@ func (p *player) extend(cfg *client.Config) {
 	mux.Handle(xmpp.Pattern{Kind: stanza.KindPresence, Types: failed}, presence)
 	cfg.Handler = mux
 	cfg.Extensions = []xmpp.Extension{
-		p.roster, p.tracker,
+		p.roster, p.tracker, &p.archive, &p.csi,
 		&privacy.Extension{Changed: func(_ context.Context, _ xmpp.Sender, name string) { p.see("privacy", "list", name) }},
 		&blocking.Extension{
 			Blocked:   func(_ context.Context, jids []jid.JID) { p.see("blocked", "jid", sorted(jids)) },
@@ -306,7 +314,7 @@ func (p *player) message(m *stanza.Message) {
 	// What it is by default says nothing.
 	lang := strings.TrimPrefix(m.Lang, "en")
 	p.see("message", "from", m.From, "to", m.To, "type", strings.TrimPrefix(string(m.Type), "normal"), "lang", lang,
-		"body", m.Body, "delay", late)
+		"body", m.Body, "delay", late, "extra", extrasOf(m))
 }
 
 func (p *player) presence(pr *stanza.Presence) {
@@ -519,6 +527,15 @@ var commands = map[string]func(context.Context, *player, arguments) ([]string, e
 	"private":    getPrivate,
 	"info":       info,
 
+	"carbons": switchCarbons,
+	"csi": func(ctx context.Context, p *player, a arguments) ([]string, error) {
+		return nil, p.csi.Set(ctx, a.one("state") == "active")
+	},
+	"archive": getArchive,
+	"pages":   getPages,
+	"edges":   getEdges,
+	"prefs":   changePreferences,
+
 	"password": func(ctx context.Context, p *player, a arguments) ([]string, error) {
 		return nil, register.ChangePassword(ctx, p, a.one("new"))
 	},
@@ -539,9 +556,13 @@ func send(ctx context.Context, p *player, a arguments) ([]string, error) {
 	if kind == "" {
 		kind = stanza.TypeChat
 	}
+	first, _ := strconv.Atoi(a.one("first"))
 	for i := range max(times, 1) {
-		body := strings.ReplaceAll(a.one("body"), "#", strconv.Itoa(i+1))
-		m := &stanza.Message{To: a.jid("to"), Type: kind, Lang: a.one("lang"), Body: body}
+		body := strings.ReplaceAll(a.one("body"), "#", strconv.Itoa(max(first, 1)+i))
+		m := &stanza.Message{To: a.jid("to"), Type: kind, ID: rand.Text(), Lang: a.one("lang"), Body: body}
+		for _, extra := range a.all("extra") {
+			m.Payloads = append(m.Payloads, extras[extra])
+		}
 		if err := xmpp.Send(ctx, p, m); err != nil {
 			return nil, err
 		}

@@ -57,7 +57,12 @@ type work struct {
 // and have it not.
 func killed(t *testing.T, s *peer.Server, round int, after time.Duration) {
 	juliet, romeo, away := newAccount(t, s), newAccount(t, s), newAccount(t, s)
-	j, r := run(t, s, config(t, s, juliet, false)), run(t, s, config(t, s, romeo, false))
+	brief := func(a peer.Account) *running {
+		cfg := config(t, s, a, false)
+		cfg.ResumeTimeout = -1 // so that the end of the connection is the end of what is done
+		return run(t, s, cfg)
+	}
+	j, r := brief(juliet), brief(romeo)
 	j.session(t)
 	r.session(t)
 	contact := func(i int) jid.JID { return jid.MustParse(fmt.Sprintf("contact%d.%d@%s", round, i, s.Domain)) }

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/etherx-go/xmpp"
+	"github.com/etherx-go/xmpp/bench/internal/proc"
 	"github.com/etherx-go/xmpp/client"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/presence"
@@ -230,7 +231,7 @@ func befriend(o *options) error {
 
 // storm lets all log in at once.
 func storm(o *options) (wall, cpu time.Duration, err error) {
-	before, err := cpuOf(o.pid)
+	before, err := proc.CPU(o.pid)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -238,6 +239,6 @@ func storm(o *options) (wall, cpu time.Duration, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	after, err := cpuOf(o.pid)
+	after, err := proc.CPU(o.pid)
 	return wall, after - before, err
 }

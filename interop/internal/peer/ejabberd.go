@@ -23,6 +23,8 @@ type Ejabberd struct {
 	// ClientCertificates asks clients for a certificate of the CA and offers
 	// SASL EXTERNAL.
 	ClientCertificates bool
+	// Quiet leaves the contents of the streams out of the log.
+	Quiet bool
 	// S2S has it federate; nil does not.
 	S2S *S2S
 	// Components are those that it lets in.
@@ -70,14 +72,16 @@ func (c Ejabberd) Start(t testing.TB) *Server {
 	return s
 }
 
-// inDatabase reports whether the files of the database, which are written up to
-// two seconds after the transaction, have the account's name, as a binary of
-// Erlang's external term format.
+// inDatabase reports whether the log of transactions, or the table of accounts, which
+// are written up to two seconds after the transaction, have the account's name, as a
+// binary of Erlang's external term format. Others, as that of the archive, may have it
+// before.
 func inDatabase(dir string, a Account) bool {
-	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	files, err := filepath.Glob(filepath.Join(dir, "passwd.*"))
 	if err != nil {
 		return false
 	}
+	files = append(files, filepath.Join(dir, "LATEST.LOG"))
 	name := string(binary.BigEndian.AppendUint32([]byte{'m'}, uint32(len(a.User)))) + a.User
 	return slices.ContainsFunc(files, func(f string) bool { return strings.Contains(read(f), name) })
 }
@@ -112,6 +116,9 @@ func (c Ejabberd) config(s *Server, cert Certificate) string {
 		verify = "true"
 	}
 	s2s, listener, modules, level := "s2s_access: none\n", "", "", "debug"
+	if c.Quiet {
+		level = "info"
+	}
 	if c.S2S != nil {
 		// How streams were authenticated must be in the log. From the level of
 		// streams' contents on there is so much in it that it drops records.
@@ -163,10 +170,13 @@ modules:
   mod_client_state: {}
   mod_disco: {}
   mod_last: {}
+  mod_mam:
+    default: always
   mod_offline: {}
   mod_ping: {}
   mod_privacy: {}
   mod_private: {}
+  mod_push: {}
   mod_pubsub:
     plugins: ["flat", "pep"]
   mod_register:

@@ -18,6 +18,10 @@ type Profanity struct {
 	Direct bool
 	// CA is trusted instead of the server's own.
 	CA *CA
+	// Addr is where it connects to in place of the server's address.
+	Addr string
+	// Before are commands before it connects.
+	Before []string
 }
 
 // ProfanityClient is a profanity that runs in a terminal of tmux.
@@ -37,6 +41,12 @@ func (c Profanity) Start(t testing.TB, s *Server) *ProfanityClient {
 	addr, policy := s.Addr, "force"
 	if c.Direct {
 		addr, policy = s.TLSAddr, "legacy"
+	}
+	if c.Addr != "" {
+		addr = c.Addr
+	}
+	for _, command := range c.Before {
+		p.Type(t, command)
 	}
 	p.Type(t, fmt.Sprintf("/connect %s server localhost port %s tls %s", c.JID(), portOf(addr), policy))
 	p.expectScreen(t, "question for the password", "Enter password:")
@@ -121,6 +131,9 @@ func (p *ProfanityClient) Screen(t testing.TB) string {
 	}
 	return screen
 }
+
+// Log returns what it has logged so far, with the stream.
+func (p *ProfanityClient) Log() string { return read(filepath.Join(p.dir, "profanity.log")) }
 
 func (p *ProfanityClient) screenOrError() string {
 	screen, err := p.command("capture-pane", "-p")

@@ -36,6 +36,15 @@ PRIVACY = "{jabber:iq:privacy}"
 BLOCKING = "{urn:xmpp:blocking}"
 AVATAR = "{vcard-temp:x:update}"
 VCARD = "{vcard-temp}"
+CARBONS = "{urn:xmpp:carbons:2}"
+MAM = "{urn:xmpp:mam:2}"
+RSM = "{http://jabber.org/protocol/rsm}"
+# What can be put into messages, by the name that the test has for it.
+EXTRAS = {
+    "private": CARBONS + "private", "no-copy": "{urn:xmpp:hints}no-copy", "no-store": "{urn:xmpp:hints}no-store",
+    "composing": "{http://jabber.org/protocol/chatstates}composing",
+}
+HOUR = datetime.timedelta(hours=1)
 
 
 def emit(event, **fields):
@@ -87,15 +96,24 @@ class Client(slixmpp.ClientXMPP):
         self.leaving = False
         self.use_ipv6 = False
         # Where it goes although it is told the port, because the name resolves.
-        self.default_port = options.port
+        self.default_port = int(args.get("port") or options.port)
         self.ca_certs = options.ca
         # The test says what is answered to requests for a subscription.
         self.auto_authorize = None
         self.auto_subscribe = False
         self.begun = asyncio.get_running_loop().create_future()
         self.over = asyncio.get_running_loop().create_future()
-        for plugin in ("0012", "0016", "0030", "0049", "0054", "0077", "0092", "0191", "0199", "0202", "0203"):
+        for plugin in (
+            "0012", "0016", "0030", "0049", "0054", "0077", "0092", "0191", "0199", "0202", "0203", "0280", "0313",
+            "0352", "0441",
+        ):
             self.register_plugin("xep_" + plugin)
+        self.managed = args.get("manage")  # streams, by XEP-0198
+        if self.managed:
+            self.register_plugin("xep_0198")
+            # It acknowledges only when it is asked, and asks after every stanza.
+            self["xep_0198"].window = self["xep_0198"].window_counter = 1
+        self.archived = {}  # what it has seen of an archive: id and time, by the text
         if args.get("register"):
             self["xep_0077"].force_registration = True
             # slixmpp 1.8.3 keeps every IQ but bind and session back until there
@@ -105,6 +123,9 @@ class Client(slixmpp.ClientXMPP):
         else:
             self["xep_0077"].create_account = False
         self.add_event_handler("session_start", lambda _: self.begin(["ok"]))
+        self.add_event_handler("session_resumed", lambda _: self.begin(["ok", "resumed"]))
+        self.add_event_handler("carbon_received", lambda m: self.on_copy("received", m["carbon_received"]))
+        self.add_event_handler("carbon_sent", lambda m: self.on_copy("sent", m["carbon_sent"]))
         self.add_event_handler("failed_all_auth", lambda _: self.begin(["error condition=not-authorized"]))
         self.add_event_handler("stream_error", self.on_stream_error)
         self.add_event_handler("disconnected", self.on_disconnected)
@@ -138,7 +159,17 @@ class Client(slixmpp.ClientXMPP):
             self.over.set_result(None)
             self.see("disconnected")
 
+    def on_copy(self, direction, m):
+        kind = m.xml.get("type", "normal").replace("normal", "")
+        self.see(
+            "copy", ("kind", direction), ("from", m["from"]), ("to", m["to"]), ("type", kind),
+            # What an error answers need not be in it.
+            *([("condition", condition(m.xml))] if kind == "error" else [("body", m["body"])]))
+
     def on_message(self, m):
+        for tag in (CARBONS + "received", CARBONS + "sent", MAM + "result"):
+            if m.xml.find(tag) is not None:
+                return  # on_copy, or asked for
         if m["type"] == "error":
             self.see("message", ("from", m["from"]), ("type", "error"), ("condition", condition(m.xml)))
             return
@@ -150,6 +181,7 @@ class Client(slixmpp.ClientXMPP):
         self.see(
             "message", ("from", m["from"]), ("to", m["to"]), ("type", kind), ("body", m["body"]),
             ("delay", late), ("old-delay", "yes" if old is not None else ""),
+            ("extra", sorted(name for name, tag in EXTRAS.items() if m.xml.find(tag) is not None)),
         )
 
     def on_presence(self, p):
@@ -254,9 +286,125 @@ class Client(slixmpp.ClientXMPP):
             for resource, p in there)
 
     async def do_send(self, a):
-        for n in range(1, int(a.get("times", 1)) + 1):
-            self.make_message(mto=a["to"], mbody=a["body"].replace("#", str(n)), mtype=a.get("type", "chat")).send()
+        for n in range(int(a.get("first", 1)), int(a.get("first", 1)) + int(a.get("times", 1))):
+            body = a["body"].replace("#", str(n)) if a.get("body") else None
+            m = self.make_message(mto=a["to"], mbody=body, mtype=a.get("type", "chat"))
+            for extra in many(a.get("extra")):
+                m.append(ET.Element(EXTRAS[extra]))
+            m.send()
         return ["ok"]
+
+    async def do_reconnect(self, a):
+        """Says in the answer whether the session has been resumed. It waits for the end of the connection that there
+        is, if that is told to be near; otherwise there is nothing to do."""
+        if a.get("wait"):
+            await asyncio.wait_for(self.over, TIMEOUT)
+        if not self.over.done():
+            return ["ok", "there"]
+        loop = asyncio.get_running_loop()
+        self.begun, self.over = loop.create_future(), loop.create_future()
+        self.connect(("localhost", self.default_port))
+        return await asyncio.wait_for(self.begun, TIMEOUT)
+
+    async def do_carbons(self, a):
+        carbons = self["xep_0280"]
+        await (carbons.enable if a["state"] == "on" else carbons.disable)(timeout=TIMEOUT)
+        return ["ok"]
+
+    async def do_csi(self, a):
+        csi = self["xep_0352"]
+        if not csi.enabled:
+            return ["error condition=unsupported"]
+        csi.send_active() if a["state"] == "active" else csi.send_inactive()
+        return ["ok"]
+
+    async def do_archive(self, a):
+        """One page. An id and a time are named by the text of a message that was seen in an archive."""
+        if a.get("id") or a.get("last") or a.get("flip") or a.get("after-id") or a.get("before-id"):
+            return await self.extended(a)
+        page = {key: self.archive_id(a[key]) for key in ("after", "before") if a.get(key)}
+        reply = await self["xep_0313"].retrieve(
+            jid=slixmpp.JID(a["to"]) if a.get("to") else None, with_jid=a.get("with"), start=self.moment(a.get("start")),
+            end=self.moment(a.get("end")), timeout=TIMEOUT, rsm=dict(page, max=int(a.get("max", 50))))
+        return self.page(reply, reply["mam"]["results"])
+
+    async def extended(self, a):
+        """What the method of slixmpp 1.8.3 cannot say, in its own stanzas."""
+        iq = self.make_iq_set()
+        mam = iq["mam"]
+        mam["queryid"] = iq["id"]
+        mam["with"] = a.get("with") or self.boundjid.bare
+        if not a.get("with"):
+            mam["form"].xml.remove(mam["form"].xml[-1])
+        for key in ("after-id", "before-id"):
+            if a.get(key):
+                mam.set_custom_field(key, self.archive_id(a[key]))
+        if a.get("id"):
+            mam["ids"] = [self.archive_id(text) for text in many(a["id"])]
+        mam["rsm"]["max"] = a.get("max", "50")
+        if a.get("last"):
+            mam["rsm"]["before"] = True
+        if a.get("flip"):
+            ET.SubElement(mam.xml, MAM + "flip-page")
+        results = []
+        name = "see archive " + iq["id"]
+        self.register_handler(Callback(name, StanzaPath("message/mam_result@queryid=" + iq["id"]), results.append))
+        try:
+            return self.page(await iq.send(timeout=TIMEOUT), results)
+        finally:
+            self.remove_handler(name)
+
+    def archive_id(self, text):
+        return self.archived[text][0] if text in self.archived else text
+
+    def moment(self, text):
+        now = datetime.datetime.now(datetime.timezone.utc)
+        if text in ("hour-ago", "hour-ahead"):
+            return now - HOUR if text == "hour-ago" else now + HOUR
+        # As it came, to the last digit.
+        return self.archived[text][1] if text else None
+
+    def page(self, reply, results):
+        lines = ["ok"] + [self.remember(m) for m in results]
+        fin = reply.xml.find(MAM + "fin")
+        if fin is None:
+            return lines + ["no fin"]
+        return lines + [line("fin", ("complete", "yes" if fin.get("complete") == "true" else "no"))]
+
+    def remember(self, m):
+        forwarded = m["mam_result"]["forwarded"]
+        inner, delay = forwarded["stanza"], forwarded.xml.find(DELAY)
+        stamp = delay.get("stamp") if delay is not None else None
+        self.archived[inner["body"]] = m["mam_result"]["id"], stamp
+        return line(
+            "archived", ("from", inner["from"]), ("to", inner["to"]), ("type", inner.xml.get("type", "normal").replace("normal", "")),
+            ("body", inner["body"]), ("delay", "" if near(stamp) else "wrong"))
+
+    async def do_pages(self, a):
+        """All pages, in the order in which they come."""
+        lines = ["ok"]
+        async for reply in self["xep_0313"].retrieve(
+                with_jid=a.get("with"), iterator=True, reverse=bool(a.get("reverse")), rsm={"max": int(a["max"])}):
+            lines.append("page")
+            lines += [self.remember(m) for m in reply["mam_fin"]["results"]]
+        return lines
+
+    async def do_edges(self, _):
+        """Where the archive begins and ends."""
+        found = (await self["xep_0313"].get_archive_metadata(timeout=TIMEOUT)).xml.find(MAM + "metadata")
+        texts = {of[0]: text for text, of in self.archived.items()}
+        edges = [found.find(MAM + tag) for tag in ("start", "end")]
+        if None in edges:
+            return ["ok", "edges none"]
+        return ["ok", line("edges", ("start", texts.get(edges[0].get("id"))), ("end", texts.get(edges[1].get("id"))))]
+
+    async def do_prefs(self, a):
+        if a.get("default"):
+            await self["xep_0441"].set_preferences(
+                default=a["default"], always=many(a.get("always")), never=many(a.get("never")), timeout=TIMEOUT)
+        default, always, never = await self["xep_0441"].get_preferences(timeout=TIMEOUT)
+        return ["ok", line(
+            "prefs", ("default", default), ("always", sorted(map(str, always))), ("never", sorted(map(str, never))))]
 
     async def do_ping(self, a):
         await self["xep_0199"].send_ping(a["to"], timeout=TIMEOUT)
@@ -430,7 +578,7 @@ class Stage:
         client = self.clients[who] = Client(who, args, self.options)
         # By name: slixmpp checks the certificate against what it was told to
         # connect to.
-        client.connect(("localhost", self.options.port))
+        client.connect(("localhost", client.default_port))
         lines = await asyncio.wait_for(client.begun, TIMEOUT)
         if lines != ["ok"]:
             client.del_event_handler("disconnected", client.on_disconnected)

@@ -1,0 +1,4 @@
+#!/bin/bash
+# Ends what ejabberd-up.sh started.
+source "$(dirname "$0")/servers.sh"
+stop ejabberd

@@ -1,0 +1,4 @@
+#!/bin/bash
+# Ends what prosody-up.sh started.
+source "$(dirname "$0")/servers.sh"
+stop prosody
