@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/etherx-go/xmpp"
 	"github.com/etherx-go/xmpp/jid"
@@ -128,7 +129,7 @@ func (e *Extension) Restore(items []Item, version string) {
 // SessionUp asks for the roster.
 func (e *Extension) SessionUp(ctx context.Context, s xmpp.Sender) {
 	e.begin() // what was pushed before it was asked for is no news
-	a := e.ask(ctx, s)
+	a := e.askUntilAnswered(ctx, s)
 	e.order.Lock()
 	changed := e.settle(ctx, a)
 	e.tell(changed)
@@ -163,6 +164,26 @@ type answer struct {
 	roster   Query
 	complete bool // it is the whole roster; else it is what the copy is
 	err      error
+}
+
+// retryDelay is how long the extension waits before it asks again a server that has not
+// answered: the connection may have been dead, and the session goes on.
+const retryDelay = 5 * time.Second
+
+// askUntilAnswered asks for the roster until the server says something, or the session
+// ends.
+func (e *Extension) askUntilAnswered(ctx context.Context, s xmpp.Sender) answer {
+	for {
+		a := e.ask(ctx, s)
+		if !errors.Is(a.err, context.DeadlineExceeded) || ctx.Err() != nil {
+			return a
+		}
+		select {
+		case <-time.After(retryDelay):
+		case <-ctx.Done():
+			return a
+		}
+	}
 }
 
 func (e *Extension) ask(ctx context.Context, s xmpp.Sender) (a answer) {

@@ -2,11 +2,13 @@ package docs_test
 
 import (
 	"context"
+	"crypto"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/sasl"
 	"github.com/etherx-go/xmpp/server"
+	"github.com/etherx-go/xmpp/storage/memory"
 	"github.com/etherx-go/xmpp/stream"
 	"github.com/etherx-go/xmpp/xmpptest"
 )
@@ -132,6 +135,71 @@ PLAIN needs a user name and a password
 	if text != want {
 		t.Errorf("got %q, want %q", text, want)
 	}
+}
+
+// TestAuthenticationByToken: the first log-in is by the password, the second, in another
+// process, by the token.
+func TestAuthenticationByToken(t *testing.T) {
+	config, trust := xmpptest.TLS(t)
+	stores := memory.New()
+	s := xmpptest.NewServer(t, func(cfg *server.Config) {
+		cfg.TLS = config
+		cfg.Stores.Tokens = stores.Tokens() // of storage/memory or storage/sql
+	})
+	cfg := s.ClientConfig("juliet", nil)
+	cfg.Dial, cfg.TLS, cfg.Dialer = nil, trust, &stream.Dialer{Addr: listen(t, s.Serve)}
+	dir := t.TempDir()
+	kept := client.FileStore(filepath.Join(dir, "juliet"))
+	cfg.Logins = kept      // the token, in juliet.login
+	cfg.Resumptions = kept // the session, if it is to outlive the process
+	cfg.UserAgent.Software = "Balcony"
+	cfg.Bind2 = true
+	cfg.Tag = "Balcony" // the resource begins with it, for all to see
+	var resource string
+	logIn(t, cfg, func(c *client.Client) { resource = c.LocalAddr().Resource() })
+	if !strings.HasPrefix(resource, "Balcony/") {
+		t.Errorf("the resource is %s", resource)
+	}
+	cfg.Password = ""
+	logIn(t, cfg, func(c *client.Client) {
+		if got := c.LocalAddr().Resource(); got != resource {
+			t.Errorf("the resource was %s, and is %s", resource, got)
+		}
+	})
+
+	if err := stores.Tokens().RemoveTokens(t.Context(), cfg.JID, ""); err != nil {
+		t.Fatal(err)
+	}
+	app, err := client.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, ask := t.Context(), func(string) string { return xmpptest.Password }
+	err = func() error {
+		err := app.Run(ctx)
+		if _, ok := errors.AsType[*sasl.ChoiceError](err); ok {
+			cfg.Password = ask("Please log in again: ")
+		}
+		return err
+	}()
+	if cfg.Password == "" {
+		t.Fatalf("nobody was asked: %v", err)
+	}
+	logIn(t, cfg, nil)
+}
+
+func TestAuthenticationUpgrade(t *testing.T) {
+	config, trust := xmpptest.TLS(t)
+	accounts := &memory.Accounts{Iterations: 4096, Hashes: []crypto.Hash{crypto.SHA1, crypto.SHA256}}
+	s := xmpptest.NewServer(t, func(cfg *server.Config) { cfg.TLS, cfg.Accounts = config, accounts })
+	s.Accounts = accounts
+	cfg := s.ClientConfig("juliet", nil)
+	cfg.Dial, cfg.TLS, cfg.Dialer = nil, trust, &stream.Dialer{Addr: listen(t, s.Serve)}
+	accounts.Upgrades = []crypto.Hash{crypto.SHA512}
+	logIn(t, cfg, nil)
+	accounts.Hashes = []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA512}
+	cfg.SASL.Refuse = []string{sasl.SCRAMSHA1, sasl.SCRAMSHA1Plus, sasl.SCRAMSHA256, sasl.SCRAMSHA256Plus, sasl.Plain}
+	logIn(t, cfg, nil)
 }
 
 // TestDocumentedMechanisms compares the table with what the package knows, and

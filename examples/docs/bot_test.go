@@ -345,6 +345,7 @@ func TestBotErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		lost := s.ClientConfig("lost", nil)
+		lost.ResumeTimeout = -1 // the session ends with the connection
 		lost.Dial = func(context.Context) (stream.Transport, error) {
 			tr := s.Pipe()
 			time.AfterFunc(time.Second, func() { tr.Close() })
@@ -431,6 +432,7 @@ func TestBotStays(t *testing.T) {
 		}
 		cfg.Backoff = client.ExponentialBackoff(2*time.Second, 10*time.Minute)
 		cfg.KeepAlive = 30 * time.Second // after so much silence the server is pinged
+		cfg.ResumeTimeout = -1           // sessions end with their connections
 		// The first connection dies after a minute.
 		dials := 0
 		cfg.Dial = func(context.Context) (stream.Transport, error) {

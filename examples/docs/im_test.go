@@ -6,21 +6,27 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/etherx-go/xmpp"
+	"github.com/etherx-go/xmpp/archive"
 	"github.com/etherx-go/xmpp/client"
 	"github.com/etherx-go/xmpp/ext/blocking"
+	"github.com/etherx-go/xmpp/ext/carbons"
+	"github.com/etherx-go/xmpp/ext/csi"
 	"github.com/etherx-go/xmpp/ext/delay"
 	"github.com/etherx-go/xmpp/ext/disco"
 	"github.com/etherx-go/xmpp/ext/last"
 	"github.com/etherx-go/xmpp/ext/ping"
 	"github.com/etherx-go/xmpp/ext/private"
+	"github.com/etherx-go/xmpp/ext/push"
 	"github.com/etherx-go/xmpp/ext/receipts"
 	"github.com/etherx-go/xmpp/ext/register"
+	"github.com/etherx-go/xmpp/ext/rsm"
 	"github.com/etherx-go/xmpp/ext/version"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/presence"
@@ -224,6 +230,206 @@ func TestIMMessages(t *testing.T) {
 	}
 }
 
+// pastServer is a server that keeps archives and tells clients that are away.
+func pastServer(t *testing.T) *xmpptest.Server {
+	store := memory.New()
+	return xmpptest.NewServer(t, func(c *server.Config) {
+		c.Stores.Offline = store.Offline()
+		c.Extensions = []xmpp.Extension{
+			&disco.Extension{}, &archive.Server{Store: store.Archives()}, &push.Server{Store: store.Push()},
+		}
+	})
+}
+
+// said reads what was said with somebody in the last week.
+func said(ctx context.Context, bot *client.Client, mam *archive.Client, nurse jid.JID) (bodies []string, err error) {
+	q := archive.Query{Filter: archive.Filter{With: nurse, Start: time.Now().AddDate(0, 0, -7)}}
+	for m, err := range mam.Messages(ctx, bot, jid.JID{}, q) {
+		if err != nil {
+			return nil, err
+		}
+		if m.Stanza != nil { // nil: its content was removed
+			bodies = append(bodies, m.Stanza.Message().Body)
+		}
+	}
+	return bodies, nil
+}
+
+// newest reads the last twenty messages.
+func newest(ctx context.Context, bot *client.Client, mam *archive.Client) ([]archive.Message, error) {
+	page, err := mam.Page(ctx, bot, jid.JID{}, archive.Query{Set: rsm.Request{Last: true, Max: 20}})
+	return page.Messages, err
+}
+
+// missNothing makes a bot that handles each message once, also those that came while it
+// was not there. save keeps the state beyond the end of the program.
+func missNothing(cfg *client.Config, saved archive.State, save func(archive.State), handle func(archive.Message)) {
+	mam := new(archive.Client)
+	catchUp := &archive.CatchUp{Account: cfg.JID.Bare()}
+	catchUp.Restore(saved)
+	mux := new(xmpp.Mux)
+	mux.OnMessage(func(_ context.Context, s xmpp.Sender, msg *stanza.Message) error {
+		st, err := msg.Stanza()
+		if err != nil {
+			return err
+		}
+		if m, ok := catchUp.Live(s, st); ok { // otherwise Run has it
+			handle(m)
+			catchUp.Done(m)
+			save(catchUp.State())
+		}
+		return nil
+	})
+	cfg.Handler, cfg.Extensions = mux, append(cfg.Extensions, mam)
+	cfg.OnUp = func(ctx context.Context, s xmpp.Sender) {
+		for m, err := range catchUp.Run(ctx, mam, s) {
+			if err != nil {
+				break // the next session goes on from here
+			}
+			handle(m)
+		}
+		save(catchUp.State())
+	}
+}
+
+func TestIMArchive(t *testing.T) {
+	s := pastServer(t)
+	ctx := t.Context()
+	mam := new(archive.Client)
+	cfg := s.ClientConfig("nurse/kitchen", nil)
+	cfg.Extensions = []xmpp.Extension{mam}
+	nurse := s.Start(cfg)
+	juliet := s.ClientConfig("juliet/balcony", nil)
+	state, handled := make(chan archive.State, 100), make(chan string, 100)
+	start := func(from archive.State) *client.Client {
+		cfg := juliet
+		missNothing(&cfg, from, func(s archive.State) { state <- s }, func(m archive.Message) { handled <- m.Stanza.Message().Body })
+		return s.Start(cfg)
+	}
+	send := func(body string) {
+		t.Helper()
+		msg := &stanza.Message{To: juliet.JID.Bare(), Type: stanza.TypeChat, Body: body}
+		if err := xmpp.Send(ctx, nurse, msg); err != nil {
+			t.Fatal(err)
+		}
+		if err := ping.Ping(ctx, nurse, jid.JID{}); err != nil { // it has been stored
+			t.Fatal(err)
+		}
+	}
+	bot := start(archive.State{})
+	send("Where is my lady?")
+	if got := <-handled; got != "Where is my lady?" {
+		t.Errorf("handled %q", got)
+	}
+	last := <-state
+	for len(last.Seen) < 1 { // of before
+		last = <-state
+	}
+	bot.Close()
+	send("She was at the friar's cell.")
+	start(last)
+	if got := <-handled; got != "She was at the friar's cell." {
+		t.Errorf("handled %q after the gap", got)
+	}
+	for len((<-state).Seen) < 2 {
+	}
+	if len(handled) > 0 {
+		t.Errorf("handled %q again", <-handled)
+	}
+	bodies, err := said(ctx, nurse, mam, juliet.JID.Bare())
+	if want := []string{"Where is my lady?", "She was at the friar's cell."}; !slices.Equal(bodies, want) || err != nil {
+		t.Errorf("%q, %v", bodies, err)
+	}
+	if all, err := newest(ctx, nurse, mam); len(all) != 2 || err != nil {
+		t.Errorf("%v, %v", all, err)
+	}
+}
+
+// showAll makes a client show what the account's other clients send and get.
+func showAll(cfg *client.Config, show func(...any)) {
+	copies := &carbons.Extension{
+		Handle: func(_ context.Context, _ xmpp.Sender, c carbons.Copy) error {
+			show(c.Direction, c.Stanza.Message().Body) // "received" or "sent"
+			return nil
+		},
+	}
+	cfg.Extensions = append(cfg.Extensions, copies)
+}
+
+func TestIMCopies(t *testing.T) {
+	s := pastServer(t)
+	shown := make(chan string, 10)
+	cfg := s.ClientConfig("juliet/tablet", nil)
+	showAll(&cfg, func(args ...any) { shown <- fmt.Sprintln(args...) })
+	s.Start(cfg)
+	nurse := s.Client("nurse/kitchen", nil)
+	phone := s.Client("juliet/phone", nil)
+	for _, err := range []error{
+		xmpp.Send(t.Context(), phone, &stanza.Message{To: nurse.LocalAddr(), Type: stanza.TypeChat, Body: "Nurse?"}),
+		xmpp.Send(t.Context(), nurse, &stanza.Message{To: phone.LocalAddr(), Type: stanza.TypeChat, Body: "Anon, madam!"}),
+	} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	got := []string{<-shown, <-shown}
+	slices.Sort(got)
+	if want := []string{"received Anon, madam!\n", "sent Nurse?\n"}; !slices.Equal(got, want) {
+		t.Errorf("shown %q", got)
+	}
+}
+
+// wakeable makes a client that can be woken when it is away, and that says when nobody
+// looks at it.
+func wakeable(cfg *client.Config, service jid.JID, device string) *csi.Extension {
+	wake := &push.Extension{Registration: push.Registration{Service: service, Node: device}}
+	screen := new(csi.Extension)
+	cfg.Extensions = append(cfg.Extensions, wake, screen)
+	return screen
+}
+
+// asleep says that the screen is off.
+func asleep(ctx context.Context, screen *csi.Extension) error {
+	return screen.Set(ctx, false)
+}
+
+// deliver is the app's server: it wakes devices in the way of their platform.
+func deliver(wake func(device string, messages int) error) *push.Service {
+	return &push.Service{Deliver: func(_ context.Context, d push.Delivery) error {
+		return wake(d.Node, d.Notification.Messages) // an item-not-found: there is no such device any more
+	}}
+}
+
+func TestIMPush(t *testing.T) {
+	s := pastServer(t)
+	woken := make(chan string, 10)
+	service := jid.MustParse("push.example.org")
+	app := deliver(func(device string, n int) error {
+		woken <- fmt.Sprint(device, ": ", n)
+		return nil
+	})
+	if _, err := s.LocalHost(service, nil, app); err != nil {
+		t.Fatal(err)
+	}
+	cfg := s.ClientConfig("juliet/phone", nil)
+	screen := wakeable(&cfg, service, "her-phone")
+	phone := s.Start(cfg)
+	if err := asleep(t.Context(), screen); err != nil {
+		t.Error(err)
+	}
+	if err := ping.Ping(t.Context(), phone, jid.JID{}); err != nil {
+		t.Fatal(err)
+	}
+	phone.Close()
+	nurse := s.Client("nurse/kitchen", nil)
+	if err := xmpp.Send(t.Context(), nurse, &stanza.Message{To: cfg.JID.Bare(), Type: stanza.TypeChat, Body: "Madam!"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-woken; got != "her-phone: 1" {
+		t.Errorf("woken %q", got)
+	}
+}
+
 // enroll makes an account, unless it is there.
 func enroll(ctx context.Context, cfg client.Config) error {
 	err := client.Register(ctx, cfg)
@@ -259,6 +465,7 @@ func keepEverything(ctx context.Context, dir string) (*server.Server, func() err
 			Presences: db.Presences(),
 			Privacy:   db.Privacy(),
 			Offline:   db.Offline(),
+			Tokens:    db.Tokens(), // for clients that log in in one round trip
 		},
 		Registration: &register.Server{Open: true, MaxPerHour: 3},
 		Extensions: []xmpp.Extension{
@@ -267,6 +474,8 @@ func keepEverything(ctx context.Context, dir string) (*server.Server, func() err
 			&version.Extension{},
 			&private.Server{Store: db.Private()},
 			&vcard.Server{Store: db.VCards()},
+			&archive.Server{Store: db.Archives()},
+			&push.Server{Store: db.Push()},
 		},
 	})
 	return s, db.Close, err

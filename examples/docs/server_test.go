@@ -343,6 +343,9 @@ func TestDocumentedLimits(t *testing.T) {
 		"Stream.StanzaTimeout":      stream.DefaultStanzaTimeout.String(),
 		"Stream.WriteTimeout":       stream.DefaultWriteTimeout.String(),
 		"Stream.MaxStanza":          size(stream.DefaultMaxStanza),
+		"Stream.MaxDetached":        size(stream.DefaultMaxDetached),
+		"ResumeTimeout":             server.DefaultResumeTimeout.String(),
+		"MaxResumable":              size(server.DefaultMaxResumable),
 		"Stream.MaxUnauthenticated": size(stream.DefaultMaxUnauthenticated),
 		"Stream.MaxOutbox":          size(stream.DefaultMaxOutbox),
 	})

@@ -25,11 +25,14 @@ import (
 	"time"
 
 	"github.com/etherx-go/xmpp"
+	"github.com/etherx-go/xmpp/archive"
 	"github.com/etherx-go/xmpp/ext/disco"
 	"github.com/etherx-go/xmpp/ext/entitytime"
+	"github.com/etherx-go/xmpp/ext/flexoffline"
 	"github.com/etherx-go/xmpp/ext/last"
 	"github.com/etherx-go/xmpp/ext/ping"
 	"github.com/etherx-go/xmpp/ext/private"
+	"github.com/etherx-go/xmpp/ext/push"
 	"github.com/etherx-go/xmpp/ext/register"
 	"github.com/etherx-go/xmpp/ext/version"
 	"github.com/etherx-go/xmpp/legacy/agents"
@@ -171,5 +174,8 @@ func extensions(st *stores) []xmpp.Extension {
 		&last.Extension{},
 		&private.Server{Store: st.private},
 		&vcard.Server{Store: st.vcards},
+		&archive.Server{Store: st.archives},
+		&push.Server{Store: st.push},
+		&flexoffline.Server{Disco: d},
 	}
 }

@@ -318,13 +318,21 @@ func TestRunOptions(t *testing.T) {
 	})
 	t.Run("-max-stanza", func(t *testing.T) {
 		r := start(t, "-data", "memory", "-max-stanza", "10000", "-user", "juliet:r0m30")
-		down := make(chan error, 1)
+		up, down := make(chan xmpp.Sender, 1), make(chan error, 1)
 		cfg := r.config("juliet@localhost", "r0m30", false, &tls.Config{InsecureSkipVerify: true})
+		cfg.OnUp = func(_ context.Context, s xmpp.Sender) { up <- s }
 		cfg.OnDown = func(_ xmpp.Sender, reason error) { down <- reason }
 		juliet := login(t, cfg)
-		err := xmpp.Send(t.Context(), juliet, &stanza.Message{To: juliet.LocalAddr(), Body: strings.Repeat("x", 10000)})
-		if err != nil {
-			t.Fatal(err)
+		large := &stanza.Message{To: juliet.LocalAddr(), Body: strings.Repeat("x", 10000)}
+		if err := xmpp.Send(t.Context(), juliet, large); !errors.Is(err, stanza.PolicyViolation) {
+			t.Errorf("the client knows of no limit: %v", err)
+		}
+		// What is no stanza the client does not look at.
+		raw := (<-up).(interface {
+			SendElement(context.Context, stanza.Raw) error
+		})
+		if err := raw.SendElement(t.Context(), stanza.Raw("<x xmlns='urn:example'>"+large.Body+"</x>")); err != nil {
+			t.Error(err)
 		}
 		if err := <-down; !errors.Is(err, stream.PolicyViolation) {
 			t.Errorf("the session ended with %v", err)

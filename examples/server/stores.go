@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/etherx-go/xmpp/archive"
 	"github.com/etherx-go/xmpp/ext/private"
+	"github.com/etherx-go/xmpp/ext/push"
 	"github.com/etherx-go/xmpp/ext/search"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/server"
@@ -23,6 +25,8 @@ type stores struct {
 	vcards   vcard.Store
 	index    *search.Index // of the vCards, for the user directories
 	private  private.Store
+	archives archive.Store
+	push     push.Store
 	close    func() error
 }
 
@@ -44,8 +48,9 @@ func (o *options) openEngine(ctx context.Context) (*stores, error) {
 		m := memory.New()
 		m.Accounts().Legacy, m.Accounts().Passwords = o.legacy, o.legacy
 		return &stores{
-			Stores:   server.Stores{Rosters: m.Rosters(), Presences: m.Presences(), Privacy: m.Privacy(), Offline: m.Offline()},
-			accounts: m.Accounts(), vcards: m.VCards(), private: m.Private(), close: func() error { return nil },
+			Stores:   server.Stores{Rosters: m.Rosters(), Presences: m.Presences(), Privacy: m.Privacy(), Offline: m.Offline(), Tokens: m.Tokens()},
+			accounts: m.Accounts(), vcards: m.VCards(), private: m.Private(), archives: m.Archives(), push: m.Push(),
+			close: func() error { return nil },
 			index: new(search.Index),
 		}, nil
 	}
@@ -54,8 +59,8 @@ func (o *options) openEngine(ctx context.Context) (*stores, error) {
 		return nil, err
 	}
 	return &stores{
-		Stores:   server.Stores{Rosters: db.Rosters(), Presences: db.Presences(), Privacy: db.Privacy(), Offline: db.Offline()},
-		accounts: db.Accounts(), vcards: db.VCards(), private: db.Private(), close: db.Close,
+		Stores:   server.Stores{Rosters: db.Rosters(), Presences: db.Presences(), Privacy: db.Privacy(), Offline: db.Offline(), Tokens: db.Tokens()},
+		accounts: db.Accounts(), vcards: db.VCards(), private: db.Private(), archives: db.Archives(), push: db.Push(), close: db.Close,
 		index: &search.Index{Store: db.Directory()},
 	}, nil
 }

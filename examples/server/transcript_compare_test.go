@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/xml"
 	"fmt"
+	"github.com/etherx-go/xmpp/ext/stanzaid"
 	"maps"
 	"slices"
 	"strings"
@@ -115,7 +116,8 @@ next:
 		return fmt.Errorf("no %v in <%s>: %v", w, want.start.Name.Local, why)
 	}
 	left = slices.DeleteFunc(left, func(n *node) bool { // RFC 6120, sections 4.9.2 and 8.3.2: it is optional
-		return n.start.Name.Local == "text" && (n.start.Name.Space == nsStanzaErrors || n.start.Name.Space == nsStreamErrors)
+		return n.start.Name.Local == "text" && (n.start.Name.Space == nsStanzaErrors || n.start.Name.Space == nsStreamErrors) ||
+			n.start.Name.Space == stanzaid.NS // the archive of the recipient adds it (XEP-0313, section 3.5)
 	})
 	if len(left) > 0 && !more {
 		return fmt.Errorf("%v in <%s>, want no more", left, want.start.Name.Local)
