@@ -34,6 +34,7 @@ type life struct {
 	max       time.Duration // how long it waits
 	since     time.Time     // when the connection broke; zero while it has one
 	timer     *time.Timer   // ends it
+	turn      chan struct{} // has one while somebody claims it; others wait for that
 
 	// Of a session that is being negotiated: the one that it is about to go on
 	// with, and the one that it has gone on with.
@@ -190,7 +191,7 @@ func (sess *session) serveManagement() *stream.ManagementServer {
 func (sess *session) grant(_ context.Context, _ *stream.Conn, most time.Duration) (stream.Grant, error) {
 	l := &sess.life
 	l.mu.Lock()
-	l.id, l.resumable, l.max = rand.Text(), true, sess.srv.cfg.ResumeTimeout
+	l.id, l.resumable, l.max, l.turn = rand.Text(), true, sess.srv.cfg.ResumeTimeout, make(chan struct{}, 1)
 	if most > 0 {
 		l.max = min(l.max, most)
 	}
@@ -209,6 +210,11 @@ func (sess *session) resume(ctx context.Context, _ *stream.Conn, id string) (*st
 		return nil, 0, err
 	}
 	conn, err := old.claim(ctx)
+	if err == errEnded { // now it may be known how much was handled
+		if _, gone := sess.srv.resumptions.find(id, sess.account); gone != nil {
+			err = gone
+		}
+	}
 	if err != nil {
 		return nil, 0, err
 	}
@@ -217,13 +223,21 @@ func (sess *session) resume(ctx context.Context, _ *stream.Conn, id string) (*st
 }
 
 // claim takes the session for another connection, and ends the one that it may have.
+// There is one claim at a time: who comes while another connection of the client is at
+// it waits for what becomes of that.
 func (sess *session) claim(ctx context.Context) (*stream.Conn, error) {
 	l := &sess.life
+	select {
+	case l.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	l.mu.Lock()
 	before, w := l.state, sess.wire.Load()
-	if before == claimed || before == ended || !l.resumable {
+	if before == ended || !l.resumable {
 		l.mu.Unlock()
-		return nil, stanza.ItemNotFound
+		<-l.turn
+		return nil, errEnded
 	}
 	l.state = claimed
 	l.stop()
@@ -239,8 +253,9 @@ func (sess *session) claim(ctx context.Context) (*stream.Conn, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.state != claimed {
-		return nil, stanza.ItemNotFound // it has ended by itself meanwhile
+	if l.state != claimed { // it has ended by itself meanwhile
+		<-l.turn
+		return nil, errEnded
 	}
 	return w.conn, nil
 }
@@ -264,6 +279,7 @@ func (sess *session) unclaim() {
 // giveBack lets a session wait on that was claimed in vain.
 func (sess *session) giveBack() {
 	l := &sess.life
+	defer func() { <-l.turn }()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -330,6 +346,7 @@ func (sess *session) attach(w *wire) {
 	sess.wire.Store(w)
 	sess.waits.Store(false)
 	l.mu.Unlock()
+	<-l.turn
 	sess.srv.setShutdown(w.cn, sess.shutdown(w))
 	sess.waitNoMore()
 	sess.seen()
