@@ -150,6 +150,12 @@ func (r *resumptions) wait(sess *session) bool {
 	return true
 }
 
+func (r *resumptions) isClosed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.closed
+}
+
 // waitNoMore takes a session out of those that wait, and reports whether it was
 // there.
 func (r *resumptions) waitNoMore(sess *session) bool {
@@ -287,8 +293,12 @@ func (sess *session) giveBack() {
 	case l.since.IsZero():
 		l.state = attached // its connection has been closed, which will be seen in a moment
 	default:
+		left := max(l.max-time.Since(l.since), 0)
+		if sess.srv.resumptions.isClosed() {
+			left = 0
+		}
 		l.state = detached
-		l.timer = time.AfterFunc(max(l.max-time.Since(l.since), 0), func() { sess.expire() })
+		l.timer = time.AfterFunc(left, func() { sess.expire() })
 	}
 }
 

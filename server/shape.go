@@ -28,12 +28,13 @@ func (sess *session) setActive(active bool) {
 	s := &sess.shape
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.holds.Store(!active)
 	if !active {
+		s.holds.Store(true)
 		return
 	}
-	if ok, _ := sess.putShaped(s.queue.Take()); !ok {
-		s.holds.Store(true) // the connection is gone again
+	// Only then, or what comes meanwhile overtakes. If it fails the connection is gone again.
+	if ok, _ := sess.putShaped(s.queue.Take()); ok {
+		s.holds.Store(false)
 	}
 }
 
@@ -87,18 +88,13 @@ func (sess *session) flush() {
 	s := &sess.shape
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	back := s.back
-	s.back, s.backBytes = nil, 0
-	sess.putShaped(back)
+	sess.putShaped(nil)
 }
 
-// putShaped queues what has come out of the queue. ok is false if there was something
-// that was not taken, which is kept then; full says that this is for want of room, and
+// putShaped queues what has found no room before, and what has come out of the queue. ok
+// is false if there was something that was not taken, which is kept then; full says that this is for want of room, and
 // nobody is there who would make some. Under the lock.
 func (sess *session) putShaped(now []*stanza.Stanza) (ok, full bool) {
-	if len(now) == 0 {
-		return true, false
-	}
 	s := &sess.shape
 	now = append(s.back, now...)
 	s.back, s.backBytes = nil, 0

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/etherx-go/xmpp"
+	"github.com/etherx-go/xmpp/ext/internal/own"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/stanza"
 )
@@ -65,20 +66,9 @@ func (s *Server) RemoveAccount(ctx context.Context, account jid.JID) error {
 	return s.Store.RemoveAccount(ctx, account)
 }
 
-// own returns the account whose elements are asked for, which is that of the
-// sender: "A server MUST NOT allow any entity other than an authorized resource
-// of the user" (XEP-0049, section 4).
-func own(st *stanza.Stanza) (jid.JID, error) {
-	account := st.From.Bare()
-	if account.Local() == "" || st.To != account && !st.To.IsZero() {
-		return jid.JID{}, stanza.Forbidden
-	}
-	return account, nil
-}
-
 // get returns one element, an empty one if there is none.
 func (s *Server) get(ctx context.Context, r xmpp.Request[Query]) (any, error) {
-	account, err := own(r.Stanza)
+	account, err := own.Account(r.Stanza)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +102,7 @@ func (s *Server) get(ctx context.Context, r xmpp.Request[Query]) (any, error) {
 
 // set stores elements: all of them, or none.
 func (s *Server) set(ctx context.Context, r xmpp.Request[Query]) (any, error) {
-	account, err := own(r.Stanza)
+	account, err := own.Account(r.Stanza)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/etherx-go/xmpp"
+	"github.com/etherx-go/xmpp/ext/internal/own"
 	"github.com/etherx-go/xmpp/internal/lru"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/stanza"
@@ -157,18 +158,9 @@ func (s *Server) RemoveAccount(ctx context.Context, account jid.JID) error {
 	return s.Store.RemoveAccount(ctx, account)
 }
 
-// own returns the account of who asks, which has to be the one that is asked.
-func own(st *stanza.Stanza) (jid.JID, error) {
-	account := st.From.Bare()
-	if account.Local() == "" || st.To != account && !st.To.IsZero() {
-		return jid.JID{}, stanza.Forbidden
-	}
-	return account, nil
-}
-
 // enable adds a device, or changes it (section 5).
 func (s *Server) enable(ctx context.Context, r xmpp.Request[Registration]) (any, error) {
-	account, err := own(r.Stanza)
+	account, err := own.Account(r.Stanza)
 	if err != nil {
 		return nil, err
 	}
@@ -227,7 +219,7 @@ func (s *Server) put(all *Devices, dev Device) {
 // disable removes a device, or all of a service (section 6). It is no error if there
 // is none.
 func (s *Server) disable(ctx context.Context, r xmpp.Request[removal]) (any, error) {
-	account, err := own(r.Stanza)
+	account, err := own.Account(r.Stanza)
 	if err != nil {
 		return nil, err
 	}
