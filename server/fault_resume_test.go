@@ -93,15 +93,17 @@ func TestFaultResumeAtEveryByte(t *testing.T) {
 }
 
 // TestFaultCutAgainAndAgain cuts each connection soon after it has come up, with all
-// that is on its way, as long as there is traffic both ways. Only what goes the other
-// way on a connection that is cut before who has opened it knows by what it can be
-// resumed is answered, and has not come.
+// that is on its way, as long as there is traffic both ways. What goes the other way on
+// a connection that is cut before who has opened it knows by what it can be resumed is
+// answered, and has not come; so is what is said while nothing is tried, because two
+// streams in succession did not last. That is little of all.
 func TestFaultCutAgainAndAgain(t *testing.T) {
 	for i, way := range ways {
 		if !acks(way.name) {
 			continue
 		}
 		t.Run(way.name, func(t *testing.T) {
+			said, told := 0, 0
 			seeds(t, 8, func(t *testing.T, r *rand.Rand) {
 				n := newQuickNetwork(t)
 				least, most := 16_000, 12_000 // enough for a stream to come up
@@ -115,16 +117,17 @@ func TestFaultCutAgainAndAgain(t *testing.T) {
 				a, b := n.add("a.example", change), n.add("b.example", change)
 				c := n.crowd(a, b, 3)
 				c.talk(r, 50, time.Second)
-				settle(time.Minute)
+				settle(5 * time.Minute)
 				c.pairs(func(_ int, from, to *person) {
-					if f := exactly(from, to); len(f.told) > len(from.said)/2 {
-						t.Errorf("%s to %s: %v", from.addr, to.addr, f)
-					}
+					said, told = said+len(from.said), told+len(exactly(from, to).told)
 				})
 				if n := len(cs.list()); n < 4 {
 					t.Errorf("only %d connections", n)
 				}
 			})
+			if told > said/2 {
+				t.Errorf("%d of %d were answered", told, said)
+			}
 		})
 	}
 }

@@ -17,8 +17,12 @@ import (
 	"github.com/etherx-go/xmpp/stream"
 )
 
-// seeds returns the seeds of this run, other ones each time, and has the seed logged
-// of those that fail.
+// hangUpTime is how long connections may take to end when the servers have: TLS has half
+// of it for saying so.
+const hangUpTime = 10 * time.Second
+
+// seeds makes n runs with seeds that are other ones each time, and has the seed logged
+// of one that fails, which is the last.
 func seeds(t *testing.T, n int, run func(t *testing.T, r *rand.Rand)) {
 	t.Helper()
 	if testing.Short() || poolLoss > 0 { // the race detector
@@ -26,10 +30,15 @@ func seeds(t *testing.T, n int, run func(t *testing.T, r *rand.Rand)) {
 	}
 	for range n {
 		seed := rand.Uint64()
-		synctest.Test(t, func(t *testing.T) { run(t, rand.New(&shared{src: rand.NewPCG(seed, 0)})) })
-		if t.Failed() {
-			t.Fatalf("seed %d", seed)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			defer func() {
+				if t.Failed() {
+					t.Logf("seed %d", seed)
+				}
+			}()
+			t.Cleanup(func() { time.Sleep(hangUpTime) })
+			run(t, rand.New(&shared{src: rand.NewPCG(seed, 0)}))
+		})
 	}
 }
 

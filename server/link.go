@@ -236,7 +236,7 @@ func (l *link) ask(v *verification) bool {
 		return false
 	case l.own != nil && l.own.verify(v):
 		v.again = true
-	case l.own == nil && l.isResting():
+	case l.own == nil && l.isResting() && l.old == nil: // else it is tried again soon
 		go v.answer(v.query.Failed(dialback.Cause(l.cause)))
 	case len(l.queries) >= maxQueries:
 		go v.answer(v.query.Failed(stanza.ResourceConstraint))
@@ -471,12 +471,14 @@ func (l *link) lost(p *peer, unacked, unsent []*stanza.Stanza) {
 }
 
 // refusedBy takes note that the other server does not let stanzas in on a stream
-// of ours.
-func (l *link) refusedBy(out dialback.Outcome) {
+// of ours, and reports whether that is of no use then: what is to be gone on with is
+// tried on another one.
+func (l *link) refusedBy(out dialback.Outcome) (useless bool) {
 	l.mu.Lock()
 	defer l.unlock()
+	useless = l.old != nil
 	if l.lane != nil {
-		return
+		return useless
 	}
 	e := &stanza.Error{Condition: out.Bounce,
 		Text: "the other server does not believe that this is " + l.pair.Local.String()}
@@ -484,6 +486,7 @@ func (l *link) refusedBy(out dialback.Outcome) {
 		e.Text = "the other server does not let this one in: " + out.Err.Error()
 	}
 	l.rest(e, e)
+	return useless
 }
 
 // giveUp ends the link's goroutine because no stream could be had.

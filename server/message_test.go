@@ -1,6 +1,8 @@
 package server_test
 
 import (
+	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -179,4 +181,30 @@ func TestCarbonsOfOneThatDoesNotComeBack(t *testing.T) {
 		time.Sleep(time.Minute + time.Second)
 		hears(t, chamber)
 	})
+}
+
+// What was kept back comes before what comes while it is sent, however slowly the client
+// reads.
+func TestActiveInOrder(t *testing.T) {
+	s := newServer(t, func(c *server.Config) { c.Stream.MaxOutbox, c.MaxResources = 4<<10, -1 })
+	juliet := login(t, s, "juliet", "r0m30", "balcony")
+	juliet.send("<inactive xmlns='urn:xmpp:csi:0'/>")
+	juliet.drain()
+	const n = 40
+	var romeo *raw
+	for i := range n {
+		romeo = login(t, s, "romeo", "jul13t", fmt.Sprint("r", i))
+		romeo.send("<presence to='juliet@localhost/balcony'><status>p%d %s</status></presence>", i, strings.Repeat("x", 2000))
+		romeo.drain()
+	}
+	juliet.send("<active xmlns='urn:xmpp:csi:0'/>")
+	juliet.expect("<status>p0 ")
+	say(romeo, "juliet@localhost/balcony", "m")
+	for range 10_000 { // the message meets what is being sent
+		runtime.Gosched()
+	}
+	for i := 1; i < n; i++ {
+		juliet.expect(fmt.Sprintf("<status>p%d ", i))
+	}
+	juliet.expect("<body>m</body>")
 }

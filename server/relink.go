@@ -181,7 +181,9 @@ func (f *federation) canBeReached(pair dialback.Pair) {
 }
 
 // retry waits until it is time to connect again for what is to be gone on with, and
-// reports whether to do it: err is why it could not be done now.
+// reports whether to do it: err is why it could not be done now. That is soon enough for
+// answering the other server, which may have come and ask whether its key is right: if
+// both refused each other while they wait they would never meet.
 func (l *link) retry(err error) bool {
 	if _, refused := l.fed.trust(l.pair); refused != nil || l.fed.isClosing() {
 		return false
@@ -194,7 +196,7 @@ func (l *link) retry(err error) bool {
 	}
 	l.fed.srv.log.Info("no server link yet", "pair", l.pair, "err", err)
 	l.failQueries(err)
-	delay := min(l.pause(err, bounceFor(err)), left)
+	delay := min(l.pause(err, bounceFor(err)), left, l.fed.cfg.DialbackTimeout/2)
 	if l.rouse == nil {
 		l.rouse = make(chan struct{})
 	}

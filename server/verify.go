@@ -279,8 +279,7 @@ func (p *peer) takeAnswer(pkt dialback.Packet) {
 		}
 		p.admitted()
 	default:
-		p.link.refusedBy(out)
-		if out.Abandon {
+		if p.link.refusedBy(out) || out.Abandon {
 			go p.close(nil)
 		}
 	}

@@ -301,10 +301,24 @@ func TestIMArchive(t *testing.T) {
 	nurse := s.Start(cfg)
 	juliet := s.ClientConfig("juliet/balcony", nil)
 	state, handled := make(chan archive.State, 100), make(chan string, 100)
-	start := func(from archive.State) *client.Client {
+	start := func(from archive.State) (stop func()) {
 		cfg := juliet
 		missNothing(&cfg, from, func(s archive.State) { state <- s }, func(m archive.Message) { handled <- m.Stanza.Message().Body })
-		return s.Start(cfg)
+		bot, err := client.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- bot.Run(ctx) }()
+		if err := bot.WaitReady(ctx); err != nil {
+			t.Fatal(err)
+		}
+		return func() {
+			bot.Close()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
 	}
 	send := func(body string) {
 		t.Helper()
@@ -316,7 +330,7 @@ func TestIMArchive(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	bot := start(archive.State{})
+	stop := start(archive.State{})
 	send("Where is my lady?")
 	if got := <-handled; got != "Where is my lady?" {
 		t.Errorf("handled %q", got)
@@ -325,9 +339,9 @@ func TestIMArchive(t *testing.T) {
 	for len(last.Seen) < 1 { // of before
 		last = <-state
 	}
-	bot.Close()
+	stop()
 	send("She was at the friar's cell.")
-	start(last)
+	defer start(last)()
 	if got := <-handled; got != "She was at the friar's cell." {
 		t.Errorf("handled %q after the gap", got)
 	}
