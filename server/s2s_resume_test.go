@@ -622,6 +622,50 @@ func TestResumeOpened(t *testing.T) {
 		f.send(enabled)
 		f.hears(fromRomeo("m2"))
 	}, plaintext, oneWay)
+	// lost has the first message written, and then its connection lost.
+	lost := func(s *scene) (romeo *account) {
+		romeo = s.romeo()
+		f := s.asking(romeo, byKey, sm)
+		f.send(resultIs(there, here, "valid"))
+		f.hears(enableHere)
+		f.send(granted)
+		f.hears(fromRomeo("m1"))
+		f.hangUp()
+		return romeo
+	}
+	play(t, "XEP-0198 after dialback that is refused once ours tries anew", func(t *testing.T, s *scene) {
+		romeo := lost(s)
+		again := func() *far {
+			f := s.isCalled(here, there)
+			f.answer("z", byKey, sm)
+			f.hears(result(here, there, "{key}"))
+			return f
+		}
+		f := again()
+		f.send(strings.Replace(resultError(there, here, "wait", "remote-server-timeout"), "{text}", "", 1))
+		f.hearsEnd("</stream:stream>")
+		pass(3 * time.Second)
+		f = again()
+		f.send(resultIs(there, here, "valid"))
+		f.hears(resume("x", 0))
+		f.send(resumed("x", 0))
+		f.hears(fromRomeo("m1") + askAck)
+		romeo.hearsNothing()
+	}, plaintext, oneWay)
+	play(t, "XEP-0198 while ours waits to try anew it answers whose key is right", func(t *testing.T, s *scene) {
+		lost(s)
+		s.isCalled(here, there).hangUp() // once more: now it waits
+		pass(time.Second)
+		f := s.connect()
+		id := f.open(there, here, byKey, limits)
+		f.send(result(there, here, "k3y"))
+		pass(3 * time.Second)
+		a := s.isCalled(here, there)
+		a.answer("z", byKey, sm)
+		a.hears(verify(here, id, there, "k3y") + result(here, there, "{key}"))
+		a.send(verifyIs(there, id, here, "valid"))
+		f.hears(resultIs(here, there, "valid"))
+	}, plaintext, oneWay)
 	play(t, "XEP-0198 after dialback nobody answers", func(t *testing.T, s *scene) {
 		romeo := s.romeo()
 		f := s.asking(romeo, byKey, sm)
