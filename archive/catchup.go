@@ -36,7 +36,7 @@ type State struct {
 	// After is the id of a message that, with all before it, has been handled; ""
 	// for the beginning of the archive.
 	After string `json:"after,omitempty"`
-	// At is about when that was.
+	// At is about when that was, or when the first of Seen was.
 	At time.Time `json:"at,omitzero"`
 	// Seen are the ids of messages around and behind it that have been handled.
 	Seen []string `json:"seen,omitempty"`
@@ -136,6 +136,9 @@ func (c *CatchUp) State() State {
 	defer c.mu.Unlock()
 	s := c.state
 	s.Sent = slices.Clone(s.Sent)
+	if s.At.IsZero() && len(c.entries) > 0 {
+		s.At = c.entries[0].at // or nobody knows it of those in Seen any more
+	}
 	for i, e := range c.entries {
 		if e.done && (i >= c.unread && i < c.read || i >= c.read && i >= c.old()) {
 			s.Seen = append(s.Seen, e.id)

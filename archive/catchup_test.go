@@ -687,6 +687,30 @@ func TestState(t *testing.T) {
 	}
 }
 
+// TestStateAt: a time is known as soon as there is a message, and is not lost with the
+// process: without it another archive would be read from its beginning.
+func TestStateAt(t *testing.T) {
+	w := newWorld(t)
+	cl, h := newClient(t, w)
+	cu := &archive.CatchUp{Account: juliet, First: -1, Window: 3}
+	w.archive(2)
+	caughtUp(t, cu, cl, h)
+	s := cu.State()
+	if s.After != "" || s.At.IsZero() {
+		t.Errorf("%+v", s)
+	}
+	other := &archive.CatchUp{Account: juliet, Window: 3}
+	other.Restore(s)
+	if again := other.State(); !reflect.DeepEqual(again, s) {
+		t.Errorf("restored %+v\nwas %+v", again, s)
+	}
+	w.archive(3)
+	caughtUp(t, other, cl, h)
+	if late := other.State(); late.After == "" || !late.At.Equal(s.At) {
+		t.Errorf("%+v, after %v", late, s.At)
+	}
+}
+
 // TestCatchUpUndone: a message that is not done comes again in another process,
 // however many were done behind it; and none of those.
 func TestCatchUpUndone(t *testing.T) {

@@ -47,6 +47,7 @@ func TestPushOfWhatIsLeft(t *testing.T) {
 				juliet.expect("<presence")
 				say(romeo, "juliet@localhost", "m")
 				juliet.expect("m</body>")
+				synctest.Wait() // nobody is about to be told of it
 				tt.end(juliet)
 				synctest.Wait()
 				if n := len(got); n != tt.want {

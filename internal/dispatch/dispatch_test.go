@@ -160,6 +160,7 @@ func TestLane(t *testing.T) {
 		})
 		dispatch(t, d, h, message("a@example.net", "1"), message("b@example.net", "2"), message("c@example.net", "3"))
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		if want := []string{"1", "2", "3"}; !slices.Equal(got, want) {
 			t.Errorf("handled %v, want %v", got, want)
 		}

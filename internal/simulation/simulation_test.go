@@ -27,6 +27,9 @@ var (
 // TestSimulation runs the simulation for some seeds.
 func TestSimulation(t *testing.T) {
 	first, n := *seed, *runs
+	if testing.Short() { // with the race detector
+		n /= 5
+	}
 	switch {
 	case *seed != 0:
 		n = 1
@@ -86,7 +89,15 @@ func simulate(t *testing.T, seed uint64) {
 	for _, d := range w.devices {
 		d.off()
 	}
-	w.stop()
+	time.Sleep(time.Second)
+	for _, a := range accounts {
+		if left := w.server.Resources(a); len(left) > 0 {
+			t.Errorf("sessions are left: %v", left)
+		}
+	}
+	if err := w.stop(); err != nil {
+		t.Errorf("the server has not ended in order: %v", err)
+	}
 }
 
 // step lets something happen.

@@ -136,12 +136,13 @@ func (w *world) start() {
 	w.server = p
 }
 
-// stop stops the server in order.
-func (w *world) stop() {
+// stop stops the server in order, as far as connections let it.
+func (w *world) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	w.server.Shutdown(ctx)
+	err := w.server.Shutdown(ctx)
 	<-w.server.done
+	return err
 }
 
 // kill ends the server as kill -9 does.
