@@ -2,9 +2,11 @@ package server_test
 
 import (
 	"context"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	xmpp "github.com/etherx-go/xmpp"
@@ -313,4 +315,31 @@ func TestShutdown(t *testing.T) {
 	if err := s.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want that the time is over", err)
 	}
+}
+
+// TestShutdownStuckHandler: a handler that never returns does not keep the server.
+func TestShutdownStuckHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, nil)
+		begun, never := make(chan struct{}), make(chan struct{})
+		defer close(never)
+		s.Mux().Handle(xmpp.Pattern{Kind: stanza.KindIQ, Payload: xml.Name{Space: "urn:stuck", Local: "q"}},
+			xmpp.HandlerFunc(func(context.Context, xmpp.Sender, *stanza.Stanza) error {
+				close(begun)
+				<-never
+				return nil
+			}))
+		juliet := login(t, s, "juliet", "r0m30", "balcony")
+		juliet.send("<iq type='get' id='1'><q xmlns='urn:stuck'/></iq>")
+		<-begun
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		start := time.Now()
+		if err := s.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want that the time is over", err)
+		}
+		if took := time.Since(start); took > time.Minute {
+			t.Errorf("it took %v", took)
+		}
+	})
 }

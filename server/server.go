@@ -536,12 +536,13 @@ func (s *Server) removeConn(cn *connection) {
 
 // Shutdown stops the server in order: it accepts nothing more, closes every
 // stream with <system-shutdown/>, those of clients first, then those of components,
-// and waits until all have ended and what was on its way to other servers is there. When ctx ends before,
-// the rest is closed hard and the error is that of ctx.
+// and waits until all have ended and what was on its way to other servers is there. When
+// ctx ends before, the rest is closed hard and the error is that of ctx. A handler that
+// has not returned some seconds later is left behind.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.shutdownPart(ctx, s.stopAccepting(roleClient))
 	s.resumptions.expireAll()
-	s.served[roleClient].Wait()
+	err = errors.Join(err, s.await(ctx, roleClient))
 	if s.fed != nil {
 		// Services still hear what becomes of what they have sent.
 		err = errors.Join(err, s.fed.endIntake(ctx))
@@ -549,19 +550,45 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	err = errors.Join(err, s.drainServices(ctx))
 	err = errors.Join(err, s.shutdownPart(ctx, s.stopAccepting(roleComponent)))
-	s.served[roleComponent].Wait()
+	err = errors.Join(err, s.await(ctx, roleComponent))
 	if s.fed != nil {
 		s.fed.shutdown(ctx)
 		err = errors.Join(err, s.shutdownPart(ctx, s.stopAccepting(roleServer)))
 	}
 	s.Close()
 	for r := range s.served {
-		s.served[r].Wait()
+		err = errors.Join(err, s.await(ctx, role(r)))
 	}
 	if s.fed != nil {
 		s.fed.wg.Wait()
 	}
 	return err
+}
+
+// afterHardEnd is how long what was closed hard may take for its last things.
+const afterHardEnd = 5 * time.Second
+
+// await waits until the connections of a role, which have been closed, are served no
+// more; a handler may be in the way of that for ever.
+func (s *Server) await(ctx context.Context, r role) error {
+	done := make(chan struct{})
+	go func() {
+		s.served[r].Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	t := time.NewTimer(afterHardEnd)
+	defer t.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-t.C:
+		return fmt.Errorf("server: a handler has not returned: %w", ctx.Err())
+	}
 }
 
 // shutdownPart ends streams, and returns when they have ended; hard those that have

@@ -24,6 +24,10 @@ var (
 	seed = flag.Uint64("seed", 0, "the first seed, or the only one")
 )
 
+// hangs is how long a run may take that is over in a fraction of a second: where time is
+// simulated what waits for ever does not fail by itself.
+const hangs = 2 * time.Minute
+
 // TestSimulation runs the simulation for some seeds.
 func TestSimulation(t *testing.T) {
 	first, n := *seed, *runs
@@ -42,7 +46,10 @@ func TestSimulation(t *testing.T) {
 	failed := 0
 	for i := range n {
 		s := first + uint64(i)
-		if !t.Run(fmt.Sprint(s), func(t *testing.T) { synctest.Test(t, func(t *testing.T) { simulate(t, s) }) }) {
+		if !t.Run(fmt.Sprint(s), func(t *testing.T) {
+			defer time.AfterFunc(hangs, func() { panic(fmt.Sprintf("seed %d does not end", s)) }).Stop()
+			synctest.Test(t, func(t *testing.T) { simulate(t, s) })
+		}) {
 			t.Logf("seed %d: go test ./internal/simulation -run TestSimulation -seed %d", s, s)
 			if failed++; failed == 5 {
 				t.Fatalf("5 of %d seeds have failed", i+1)
