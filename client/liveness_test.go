@@ -341,6 +341,30 @@ func TestDrainTimeout(t *testing.T) {
 		}
 		close(stuck)
 	})
+	// A server that takes longer for it than a sign of life may.
+	bubble(t, func(t *testing.T, ts *testServer) {
+		ts.auto = func(_ *peer, st *stanza.Stanza) bool {
+			if st.Type == stanza.TypeUnavailable {
+				time.Sleep(3 * time.Second)
+			}
+			return true
+		}
+		cfg := ts.config()
+		cfg.KeepAlive, cfg.PingTimeout = time.Second, time.Second
+		c := start(t, cfg)
+		p := ts.peer()
+		c.ready()
+		begin := time.Now()
+		c.cancel()
+		if err := c.wait(); err != nil || time.Since(begin) != 3*time.Second {
+			t.Errorf("Run: %v after %v", err, time.Since(begin))
+		}
+		for range p.got {
+		}
+		if p.err != io.EOF {
+			t.Errorf("the stream ended with %v", p.err)
+		}
+	})
 	// A connection that is lost meanwhile needs no closing.
 	bubble(t, func(t *testing.T, ts *testServer) {
 		cfg := ts.config()

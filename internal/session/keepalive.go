@@ -56,7 +56,8 @@ func (r *Runner) unresponsive(silent time.Duration) error {
 }
 
 // alive asks for a sign of life, unless ctx or the connection ends. Whatever comes
-// meanwhile is one, be it an error, or something else.
+// meanwhile is one, be it an error, or something else. None is wanted of a stream that
+// is being closed: nothing can be asked on it, and how long to wait is known there.
 func (c *connection) alive(ctx context.Context) bool {
 	s := c.s
 	before := c.Activity()
@@ -64,5 +65,5 @@ func (c *connection) alive(ctx context.Context) bool {
 	defer cancel()
 	defer context.AfterFunc(c.ctx, cancel)()
 	err := ping.Ping(ctx, s, s.r.cfg.PingTo)
-	return ping.Answered(err) || c.Activity() != before || c.ctx.Err() != nil || ctx.Err() == context.Canceled
+	return ping.Answered(err) || c.Activity() != before || c.Closing() || c.ctx.Err() != nil || ctx.Err() == context.Canceled
 }
