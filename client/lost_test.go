@@ -460,7 +460,8 @@ func TestRequestTimeout(t *testing.T) {
 // with its stream, so that nothing is lost or double.
 func TestResumedLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, func(c *server.Config) { c.ResumeTimeout = time.Minute })
+		// The server does not notice before the client comes back.
+		w := newWorld(t, 1, func(c *server.Config) { c.ResumeTimeout, c.AckTimeout = time.Minute, -1 })
 		romeo := w.near("romeo/orchard")
 		cfg, events := w.config("juliet/balcony")
 		cfg.ConnectTimeout = 10 * time.Second

@@ -48,7 +48,7 @@ func (sess *session) open(c *stream.Conn, in stream.Header) (stream.Header, []st
 // can be reached, and is told when the server stops.
 func (sess *session) bound() {
 	w := sess.wire.Load()
-	sess.srv.setShutdown(w.cn, sess.shutdown(w))
+	sess.srv.setSession(w.cn, sess, w)
 	sess.active.Store(true)
 }
 

@@ -59,7 +59,8 @@ func (n *network) add(domain string, change func(*server.Config)) *server.Server
 	}
 	cfg := server.Config{
 		Domains: []string{domain}, Accounts: accounts,
-		TLS: &tls.Config{Certificates: []tls.Certificate{n.certificate(domain)}},
+		KeepAlive: -1, // clients in tests may be silent for days
+		TLS:       &tls.Config{Certificates: []tls.Certificate{n.certificate(domain)}},
 		Federation: &server.Federation{
 			Trust: server.Trust{Roots: n.ca.pool},
 			Dial:  n.dial,

@@ -146,7 +146,12 @@ func (sess *session) takeNow(ctx context.Context, then func()) bool {
 // handOut gives what is stored to a session that is available for it, and has not left
 // it. It waits for none.
 func (u *user) handOut(ctx context.Context) {
-	for _, sess := range u.list() {
+	// Who was passing over what is handed out now, because it was another's, is
+	// available then; who comes later finds it.
+	u.arrivals.Lock()
+	sessions := u.list()
+	u.arrivals.Unlock()
+	for _, sess := range sessions {
 		if p, ok := sess.priority(); !ok || p < 0 || !sess.active.Load() || sess == leftBy(ctx) {
 			continue
 		}
@@ -177,6 +182,8 @@ func (sess *session) tryStored(ctx context.Context) bool {
 // handStored hands out the stored messages that no session is getting yet, and
 // returns the error of send, if there is one; one of the store is only logged.
 func (sess *session) handStored(ctx context.Context, send func(*stanza.Stanza) error) error {
+	sess.user.reads(1)
+	defer sess.user.reads(-1)
 	for m, err := range sess.srv.stores.Offline.Messages(ctx, sess.account) {
 		if err != nil {
 			sess.srv.log.Error("offline messages", "account", sess.account, "err", err)
@@ -232,11 +239,11 @@ func (sess *session) settleStored(last int, left []*stanza.Stanza) map[*stanza.S
 		isLeft[st] = true
 	}
 	stay := make(map[*stanza.Stanza]bool)
-	var ids, got []int64
+	var again, got []int64
 	for _, h := range all {
-		ids = append(ids, h.id)
 		if isLeft[h.st] {
 			stay[h.st] = true
+			again = append(again, h.id)
 		} else {
 			got = append(got, h.id)
 		}
@@ -246,7 +253,8 @@ func (sess *session) settleStored(last int, left []*stanza.Stanza) map[*stanza.S
 			sess.srv.log.Error("offline messages", "account", sess.account, "err", err)
 		}
 	}
-	sess.user.unclaim(ids...)
+	sess.user.got(got)
+	sess.user.unclaim(again...)
 	return stay
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/etherx-go/xmpp/jid"
@@ -189,4 +191,61 @@ func TestOfflineTwoResources(t *testing.T) {
 			t.Errorf("message %d came %d times", i, c)
 		}
 	}
+}
+
+// held is a store that keeps what it has read, if it has a gate, until that is closed.
+type held struct {
+	offline.Store
+	gate chan struct{}
+}
+
+func (h *held) Messages(ctx context.Context, account jid.JID) iter.Seq2[offline.Message, error] {
+	var all []offline.Message
+	for m, err := range h.Store.Messages(ctx, account) {
+		if err != nil {
+			panic(err)
+		}
+		all = append(all, m)
+	}
+	return func(yield func(offline.Message, error) bool) {
+		if h.gate != nil {
+			<-h.gate
+		}
+		for _, m := range all {
+			if !yield(m, nil) {
+				return
+			}
+		}
+	}
+}
+
+// TestOfflineReadBefore: who has read what is stored before another one has got it does
+// not get it as well.
+func TestOfflineReadBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &held{Store: memory.New().Offline()}
+		s := newServer(t, func(c *server.Config) { c.Stores.Offline = store })
+		juliet := login(t, s, "juliet", "r0m30", "balcony")
+		say(juliet, "romeo@localhost", "m")
+		juliet.drain()
+		first := newRaw(t, s.Pipe())
+		first.login("romeo", "jul13t", "first")
+		first.send("<enable xmlns='urn:xmpp:sm:3'/>")
+		first.expect("<enabled")
+		first.send("<presence/>")
+		first.expect("m</body>")
+		synctest.Wait()
+		store.gate = make(chan struct{})
+		second := newRaw(t, s.Pipe())
+		second.login("romeo", "jul13t", "second")
+		second.send("<presence/>")
+		synctest.Wait()
+		first.send("<a xmlns='urn:xmpp:sm:3' h='2'/>")
+		synctest.Wait()
+		if n := count(t, store.Store); n != 0 {
+			t.Errorf("%d messages are stored", n)
+		}
+		close(store.gate)
+		wantNone(t, second.drain(), "<body>")
+	})
 }

@@ -357,7 +357,7 @@ func (sess *session) attach(w *wire) {
 	sess.waits.Store(false)
 	l.mu.Unlock()
 	<-l.turn
-	sess.srv.setShutdown(w.cn, sess.shutdown(w))
+	sess.srv.setSession(w.cn, sess, w)
 	sess.waitNoMore()
 	sess.seen()
 	// "stream resumption does not affect the current CSI state, which always

@@ -41,6 +41,9 @@ const (
 	DefaultMaxDirected    = 1000
 	DefaultResumeTimeout  = 10 * time.Minute
 	DefaultMaxResumable   = 10_000
+	DefaultKeepAlive      = 10 * time.Minute
+	DefaultPingTimeout    = 60 * time.Second
+	DefaultAckTimeout     = 60 * time.Second
 )
 
 // ConflictPolicy says what becomes of a client that asks for a resource which
@@ -107,6 +110,14 @@ type Config struct {
 	Rate, Burst int
 	// RequestTimeout bounds Do where its ctx has no deadline. Default 30 s.
 	RequestTimeout time.Duration
+
+	// KeepAlive is after how long without any input a client is asked for a sign of
+	// life (XEP-0199), and PingTimeout how long it may take then: its connection is
+	// ended, if it has answered at other times or acknowledges what it gets. AckTimeout
+	// is how long a client may owe an acknowledgement (XEP-0198) and send nothing else.
+	// Clients are looked after all at once, so it may take half as long again. Defaults
+	// 10 minutes, 60 s and 60 s, -1 = never.
+	KeepAlive, PingTimeout, AckTimeout time.Duration
 
 	// ResumeTimeout is how long a session outlives its connection, if its client has
 	// asked for that (XEP-0198, section 5): it stays as available as it was, and what
@@ -181,6 +192,8 @@ type Server struct {
 	listeners map[net.Listener]role
 	conns     map[*connection]struct{}
 	served    [roles]sync.WaitGroup // one for each connection
+	looks     *time.Timer           // looks after clients
+	looking   bool                  // it is set
 
 	services       services
 	components     *components // nil: none
@@ -213,6 +226,7 @@ type connection struct {
 	role role
 	// shutdown ends the stream in order, once it is negotiated.
 	shutdown func(context.Context, *stream.Error) error
+	session  *session // of a client, once it is bound
 }
 
 // New makes a server. It serves nothing yet.
@@ -297,6 +311,9 @@ func (s *Server) setDefaults() {
 		}
 	}
 	c.RequestTimeout = cmp.Or(c.RequestTimeout, DefaultRequestTimeout)
+	c.KeepAlive = cmp.Or(c.KeepAlive, DefaultKeepAlive)
+	c.PingTimeout = cmp.Or(c.PingTimeout, DefaultPingTimeout)
+	c.AckTimeout = cmp.Or(c.AckTimeout, DefaultAckTimeout)
 	c.ResumeTimeout = cmp.Or(c.ResumeTimeout, DefaultResumeTimeout)
 	s.resumptions.max = c.MaxResumable
 	s.resourceSecret = s.makeResourceSecret()
@@ -518,6 +535,14 @@ func (s *Server) setShutdown(cn *connection, fn func(context.Context, *stream.Er
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	cn.shutdown = fn
+}
+
+// setSession notes which session a connection has.
+func (s *Server) setSession(cn *connection, sess *session, w *wire) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cn.shutdown = sess.shutdown(w)
+	s.lookAfter(cn, sess)
 }
 
 // setTransport notes what has become of a connection with the TLS handshake.

@@ -70,6 +70,7 @@ type wire struct {
 	cn   *connection
 	conn *stream.Conn  // nil before the first header
 	left chan struct{} // closed when the session has no more to do with it
+	signs
 }
 
 func newWire(cn *connection) *wire {

@@ -51,8 +51,11 @@ type user struct {
 	// silent are contacts that have answered presence with an error. They get
 	// none until they send some (RFC 6121, section 4.4.2).
 	silent map[jid.JID]struct{}
-	// handed are the stored messages that a session is getting.
-	handed map[int64]struct{}
+	// handed are the stored messages that a session is getting, and, as long as there
+	// are readers of what is stored, those in gone, which one has got.
+	handed  map[int64]struct{}
+	gone    []int64
+	readers int
 }
 
 // load reads the roster, once, from the store. The user must be kept by a
@@ -197,11 +200,33 @@ func (u *user) claim(id int64) bool {
 	return true
 }
 
-// unclaim notes that stored messages have been got, or not.
+// unclaim notes that stored messages have not been got.
 func (u *user) unclaim(ids ...int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, id := range ids {
 		delete(u.handed, id)
 	}
+}
+
+// got notes that stored messages have been got, and are deleted. Who has begun to read
+// what is stored may still come to them.
+func (u *user) got(ids []int64) {
+	u.mu.Lock()
+	u.gone = append(u.gone, ids...)
+	u.mu.Unlock()
+	u.reads(0)
+}
+
+// reads counts those who read what is stored.
+func (u *user) reads(more int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.readers += more; u.readers > 0 {
+		return
+	}
+	for _, id := range u.gone {
+		delete(u.handed, id)
+	}
+	u.gone = nil
 }
