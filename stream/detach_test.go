@@ -868,3 +868,33 @@ func TestResumption(t *testing.T) {
 		}
 	})
 }
+
+// TestDetachWhileWriting: who is told why its connection ends is so behind what is being
+// written, unless that takes too long.
+func TestDetachWhileWriting(t *testing.T) {
+	for _, late := range []time.Duration{detachTimeout / 2, 2 * detachTimeout} {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := Pipe()
+			c := readyConn(b, Config{})
+			c.manage("", Grant{ID: "x"})
+			c.Send(t.Context(), message(1))
+			synctest.Wait() // it is being written, and nobody reads
+			begin, ended := time.Now(), make(chan bool, 1)
+			go func() { ended <- c.Detach(&Error{Condition: Conflict}) }()
+			time.Sleep(late)
+			got, _ := io.ReadAll(a)
+			if !<-ended || !c.Detached() {
+				t.Error("not detached")
+			}
+			told := strings.HasSuffix(string(got), streamError("conflict", ""))
+			if inTime := late < detachTimeout; told != inTime || inTime && !strings.HasPrefix(string(got), "<message") {
+				t.Errorf("read after %v: %q", late, got)
+			}
+			if took := time.Since(begin); took > 2*detachTimeout {
+				t.Errorf("it took %v", took)
+			}
+			c.Close()
+			a.Close()
+		})
+	}
+}

@@ -105,8 +105,11 @@ func (c *Conn) Detach(reason *Error) (ok bool) {
 	if !ok {
 		return false
 	}
-	if writing == nil && reason != nil {
-		c.sayLast(reason)
+	if reason != nil {
+		until := time.Now().Add(min(detachTimeout, c.cfg.CloseTimeout))
+		if writing = awaitWriter(writing, until); writing == nil {
+			c.sayLast(reason, until)
+		}
 	}
 	c.tr.Close() // breaks a write off
 	if writing != nil {
@@ -116,11 +119,28 @@ func (c *Conn) Detach(reason *Error) (ok bool) {
 	return err == nil
 }
 
+// awaitWriter waits for the writer of a detached stream to end what it has begun, if
+// there is one, and returns it if it has not: nobody could read an error in the middle
+// of that.
+func awaitWriter(writing <-chan struct{}, until time.Time) <-chan struct{} {
+	if writing == nil {
+		return nil
+	}
+	t := time.NewTimer(time.Until(until))
+	defer t.Stop()
+	select {
+	case <-writing:
+		return nil
+	case <-t.C:
+		return writing
+	}
+}
+
 // sayLast writes an error and the closing tag to a connection that has no writer, if it
 // is still there.
-func (c *Conn) sayLast(e *Error) {
+func (c *Conn) sayLast(e *Error, until time.Time) {
 	b := append(e.appendXML(nil, c.in.Version == Version{}), "</stream:stream>"...)
-	c.tr.SetWriteDeadline(time.Now().Add(min(detachTimeout, c.cfg.CloseTimeout)))
+	c.tr.SetWriteDeadline(until)
 	if _, err := c.tr.Write(b); err == nil {
 		c.trace(true, b)
 	}

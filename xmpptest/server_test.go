@@ -264,6 +264,7 @@ func TestServerReports(t *testing.T) {
 			s.Start(cfg)
 			s.Client("juliet/balcony", nil)
 			<-down
+			synctest.Wait() // Run has returned
 		}, "xmpptest: client juliet@example.org/balcony: stream error"},
 		{"stuck", func(t *strictT) {
 			s := NewServer(t)
