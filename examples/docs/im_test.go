@@ -292,6 +292,26 @@ func missNothing(cfg *client.Config, saved archive.State, save func(archive.Stat
 	}
 }
 
+// startUntil starts a client; stop waits until it has ended.
+func startUntil(t *testing.T, cfg client.Config) (c *client.Client, stop func()) {
+	t.Helper()
+	c, err := client.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(t.Context()) }()
+	if err := c.WaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return c, func() {
+		c.Close()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestIMArchive(t *testing.T) {
 	s := pastServer(t)
 	ctx := t.Context()
@@ -304,21 +324,8 @@ func TestIMArchive(t *testing.T) {
 	start := func(from archive.State) (stop func()) {
 		cfg := juliet
 		missNothing(&cfg, from, func(s archive.State) { state <- s }, func(m archive.Message) { handled <- m.Stanza.Message().Body })
-		bot, err := client.New(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ended := make(chan error, 1)
-		go func() { ended <- bot.Run(ctx) }()
-		if err := bot.WaitReady(ctx); err != nil {
-			t.Fatal(err)
-		}
-		return func() {
-			bot.Close()
-			if err := <-ended; err != nil {
-				t.Error(err)
-			}
-		}
+		_, stop = startUntil(t, cfg)
+		return stop
 	}
 	send := func(body string) {
 		t.Helper()
@@ -427,14 +434,14 @@ func TestIMPush(t *testing.T) {
 	}
 	cfg := s.ClientConfig("juliet/phone", nil)
 	screen := wakeable(&cfg, service, "her-phone")
-	phone := s.Start(cfg)
+	phone, stop := startUntil(t, cfg)
 	if err := asleep(t.Context(), screen); err != nil {
 		t.Error(err)
 	}
 	if err := ping.Ping(t.Context(), phone, jid.JID{}); err != nil {
 		t.Fatal(err)
 	}
-	phone.Close()
+	stop()
 	nurse := s.Client("nurse/kitchen", nil)
 	if err := xmpp.Send(t.Context(), nurse, &stanza.Message{To: cfg.JID.Bare(), Type: stanza.TypeChat, Body: "Madam!"}); err != nil {
 		t.Fatal(err)
