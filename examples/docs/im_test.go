@@ -231,14 +231,28 @@ func TestIMMessages(t *testing.T) {
 }
 
 // pastServer is a server that keeps archives and tells clients that are away.
-func pastServer(t *testing.T) *xmpptest.Server {
+func pastServer(t *testing.T, changed ...chan struct{}) *xmpptest.Server {
 	store := memory.New()
 	return xmpptest.NewServer(t, func(c *server.Config) {
 		c.Stores.Offline = store.Offline()
 		c.Extensions = []xmpp.Extension{
-			&disco.Extension{}, &archive.Server{Store: store.Archives()}, &push.Server{Store: store.Push()},
+			&disco.Extension{}, &archive.Server{Store: store.Archives()}, &push.Server{Store: devices{store.Push(), changed}},
 		}
 	})
+}
+
+// devices tells of changes.
+type devices struct {
+	push.Store
+	changed []chan struct{}
+}
+
+func (d devices) UpdateDevices(ctx context.Context, account jid.JID, fn func(*push.Devices) error) error {
+	err := d.Store.UpdateDevices(ctx, account, fn)
+	for _, c := range d.changed {
+		c <- struct{}{}
+	}
+	return err
 }
 
 // said reads what was said with somebody in the last week.
@@ -422,7 +436,8 @@ func deliver(wake func(device string, messages int) error) *push.Service {
 }
 
 func TestIMPush(t *testing.T) {
-	s := pastServer(t)
+	enabled := make(chan struct{}, 10)
+	s := pastServer(t, enabled)
 	woken := make(chan string, 10)
 	service := jid.MustParse("push.example.org")
 	app := deliver(func(device string, n int) error {
@@ -438,6 +453,7 @@ func TestIMPush(t *testing.T) {
 	if err := asleep(t.Context(), screen); err != nil {
 		t.Error(err)
 	}
+	<-enabled
 	if err := ping.Ping(t.Context(), phone, jid.JID{}); err != nil {
 		t.Fatal(err)
 	}
