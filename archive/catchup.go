@@ -47,8 +47,8 @@ type State struct {
 // CatchUp makes one sequence of what comes while a client is connected and of what
 // the archive of its account has got meanwhile: each message once, and what is of
 // one sender in its order. (What is not archived keeps its place among what comes
-// live; if the archive was faster, it comes behind.) It needs a server that has the feature [NS] for the
-// account; the stanza ids of others say nothing.
+// live; if the archive was faster, it comes behind.) It needs a server that has the
+// feature [NS] for the account; the stanza ids of others say nothing.
 //
 // In each new session (not in one that was resumed) the program goes through Run,
 // with the Sender of the session. It hands each message that comes to Live, with the
@@ -164,10 +164,10 @@ func (c *CatchUp) fallBehind() {
 	c.held, c.heldIDs = nil, make(map[string]*held)
 }
 
-// Live takes a message that has come, in the session that s is of. If ok is true it is to be handled now, and
-// then reported by Done; otherwise it has been handled already, or Run yields it.
-// A message without an id of the account's archive was not archived, and can only
-// come live.
+// Live takes a message that has come, in the session that s is of. If ok is true it is
+// to be handled now, and then reported by Done; otherwise it has been handled already,
+// or Run yields it. A message without an id of the account's archive was not archived,
+// and can only come live.
 func (c *CatchUp) Live(s xmpp.Sender, st *stanza.Stanza) (m Message, ok bool) {
 	m = Message{Stanza: st, At: time.Now()}
 	m.ID, _ = stanzaid.By(st, c.Account)

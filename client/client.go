@@ -93,9 +93,9 @@ func (c *Client) Features(at jid.JID) []string { return c.handlers.Features(at) 
 // Run connects and stays connected until ctx ends or Close is called, or until
 // an error shows that trying again is of no use. It can be called once.
 //
-// When ctx ends, the client takes its leave (unless Resumptions is set, see there): it sends unavailable presence,
-// takes nothing new, waits for the handlers of what it has taken, closes the
-// stream and waits for the server to do the same. Run returns nil if that has
+// When ctx ends, the client takes its leave (unless Resumptions is set, see there):
+// it sends unavailable presence, takes nothing new, waits for the handlers of what
+// it has taken, closes the stream and waits for the server to do the same. Run returns nil if that has
 // gone well; otherwise the error says what was not done within DrainTimeout,
 // handlers that are still running included.
 //

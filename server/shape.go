@@ -92,8 +92,8 @@ func (sess *session) flush() {
 }
 
 // putShaped queues what has found no room before, and what has come out of the queue. ok
-// is false if there was something that was not taken, which is kept then; full says that this is for want of room, and
-// nobody is there who would make some. Under the lock.
+// is false if there was something that was not taken, which is kept then; full says that
+// this is for want of room, and nobody is there who would make some. Under the lock.
 func (sess *session) putShaped(now []*stanza.Stanza) (ok, full bool) {
 	s := &sess.shape
 	now = append(s.back, now...)
