@@ -5,6 +5,7 @@
 // It has virtual hosts, whose accounts come from the program ([Accounts]);
 // sessions, and routes between them (RFC 6120, section 10, RFC 6121, section
 // 8); services in the same process ([Server.Local]), which are written like
-// bots; and, if there is a [Federation], streams with other servers. What it does for an iq that is addressed to the server or to an account
-// is up to the handlers of [Server.Mux], most of which extensions add.
+// bots; and, if there is a [Federation], streams with other servers. What it does for
+// an iq that is addressed to the server or to an account is up to the handlers of
+// [Server.Mux], most of which extensions add.
 package server

@@ -2,10 +2,8 @@ package server
 
 import (
 	"context"
-	"encoding/xml"
 	"slices"
 
-	xmpp "github.com/etherx-go/xmpp"
 	"github.com/etherx-go/xmpp/archive"
 	"github.com/etherx-go/xmpp/ext/carbons"
 	"github.com/etherx-go/xmpp/ext/push"
@@ -105,58 +103,13 @@ func (s *Server) toLocal(ctx context.Context, h *host, st *stanza.Stanza) {
 
 // arrived gives copies of a message to those of its recipient's clients that want
 // them, but for the one that has got it, if any has, and has those told that are not
-// connected.
+// connected, unless it has arrived before.
 func (s *Server) arrived(ctx context.Context, h *host, st *stanza.Stanza, got *session) {
-	s.notify(ctx, push.Event{Account: st.To.Bare(), Stanza: st})
+	if leftBy(ctx) == nil {
+		s.notify(ctx, push.Event{Account: st.To.Bare(), Stanza: st})
+	}
 	sessions := h.sessionsOf(st.To.Local())
 	if slices.ContainsFunc(sessions, func(o *session) bool { return o != got && o.copies.Load() }) {
 		s.copy(ctx, sessions[0].user, carbons.Received, st, got)
-	}
-}
-
-// copy gives copies of a message to those clients of an account that want them, but for
-// one (XEP-0280, sections 7 and 8).
-func (s *Server) copy(ctx context.Context, u *user, d carbons.Direction, st *stanza.Stanza, but *session) {
-	var wrapped *stanza.Stanza
-	for _, o := range u.list() {
-		if o == but || !o.copies.Load() || !o.active.Load() || o.jid == st.From || d == carbons.Received && !o.accepts(ctx, st) {
-			continue
-		}
-		if wrapped == nil {
-			if !u.isCopied(d, st) {
-				return
-			}
-			var err error
-			if wrapped, err = carbons.Wrap(d, u.account, st); err != nil {
-				s.log.Error("carbons", "account", u.account, "err", err)
-				return
-			}
-		}
-		o.deliver(addressed(wrapped, o.jid))
-	}
-}
-
-// isCopied reports whether a message is to be copied, and remembers those that are: an
-// error that answers one is copied too.
-func (u *user) isCopied(d carbons.Direction, st *stanza.Stanza) bool {
-	if !carbons.Copied(d, st) {
-		return u.copied.Answered(st)
-	}
-	u.copied.Note(st)
-	return true
-}
-
-// handleCopies answers clients that want copies from now on, or no more.
-func (s *Server) handleCopies() {
-	for _, name := range []xml.Name{carbons.EnableName, carbons.DisableName} {
-		s.mux.Handle(xmpp.Pattern{Kind: stanza.KindIQ, Types: []stanza.Type{stanza.TypeSet}, Payload: name},
-			xmpp.HandlerFunc(func(ctx context.Context, snd xmpp.Sender, st *stanza.Stanza) error {
-				sess := s.session(st.From)
-				if sess == nil || st.To != sess.account && st.To != sess.host.jid {
-					return stanza.NewError(stanza.NotAllowed, "copies are for clients of the account")
-				}
-				sess.copies.Store(name == carbons.EnableName)
-				return sendResult(ctx, snd, st)
-			}))
 	}
 }

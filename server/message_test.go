@@ -183,6 +183,106 @@ func TestCarbonsOfOneThatDoesNotComeBack(t *testing.T) {
 	})
 }
 
+// resumableCopying is a client that has asked for copies and can come back, which is
+// available.
+func resumableCopying(t testing.TB, s *server.Server, resource string) *resumable {
+	t.Helper()
+	r := enableResumption(t, s, "juliet", "r0m30", resource, " resume='true' max='60'")
+	r.send("<iq type='set' id='carbons'><enable xmlns='urn:xmpp:carbons:2'/></iq>")
+	r.expect("id='carbons'", "/>")
+	r.send("<presence/>")
+	r.expect("<presence")
+	return r
+}
+
+// TestCopyInPlaceOfMessage: a message whose recipient does not come back is not sent to
+// who has its copy; the copy stands for it, and where there is none it goes on.
+func TestCopyInPlaceOfMessage(t *testing.T) {
+	const minute = time.Minute + time.Second
+	run := func(name string, f func(t *testing.T, s *server.Server, romeo *raw, balcony *resumable)) {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer(t, nil)
+				romeo := login(t, s, "romeo", "jul13t", "orchard")
+				f(t, s, romeo, resumableCopying(t, s, "balcony"))
+			})
+		})
+	}
+	for _, typ := range []string{"chat", "normal"} {
+		run("two have a copy of "+typ, func(t *testing.T, s *server.Server, romeo *raw, balcony *resumable) {
+			chamber, loft := copying(t, s, "juliet", "r0m30", "chamber"), copying(t, s, "juliet", "r0m30", "loft")
+			balcony.lose()
+			romeo.send("<message type='%s' id='m1' to='juliet@localhost/balcony'><body>m</body></message>", typ)
+			chamber.expect("<received", "<body>m</body>")
+			loft.expect("<received", "<body>m</body>")
+			time.Sleep(minute)
+			hears(t, chamber)
+			hears(t, loft)
+			hears(t, romeo)
+		})
+	}
+	run("one has come later", func(t *testing.T, s *server.Server, romeo *raw, balcony *resumable) {
+		chamber := copying(t, s, "juliet", "r0m30", "chamber")
+		balcony.lose()
+		say(romeo, "juliet@localhost/balcony", "m")
+		chamber.expect("<received", "<body>m</body>")
+		loft := copying(t, s, "juliet", "r0m30", "loft") // the last is the most available
+		time.Sleep(minute)
+		hears(t, loft, "<message", "from='romeo@localhost/orchard'", "<body>m</body>", "<delay")
+		hears(t, chamber)
+	})
+	run("the copy is left, too", func(t *testing.T, s *server.Server, romeo *raw, balcony *resumable) {
+		balcony.lose()
+		time.Sleep(30 * time.Second)
+		chamber := resumableCopying(t, s, "chamber")
+		chamber.lose()
+		lost := time.Now().UTC()
+		say(romeo, "juliet@localhost/balcony", "m")
+		time.Sleep(40 * time.Second) // the first is over, the second is not
+		synctest.Wait()
+		time.Sleep(minute)
+		loft := bound(t, s, "loft")
+		loft.send("<presence/>")
+		hears(t, loft, "<message", "to='juliet@localhost/balcony'", "<body>m</body>", "<delay", "stamp='"+lost.Format("2006-01-02T15:04:05"))
+	})
+	run("the copy was acknowledged", func(t *testing.T, s *server.Server, romeo *raw, balcony *resumable) {
+		balcony.lose()
+		chamber := resumableCopying(t, s, "chamber")
+		say(romeo, "juliet@localhost/balcony", "m")
+		chamber.expect("<received", "<body>m</body>")
+		time.Sleep(minute)
+		chamber.send("<a xmlns='urn:xmpp:sm:3' h='4'/>")
+		hears(t, chamber.raw)
+		chamber.send("<a xmlns='urn:xmpp:sm:3' h='5'/>")
+		chamber.lose()
+		time.Sleep(minute)
+		loft := bound(t, s, "loft")
+		loft.send("<presence/>")
+		hears(t, loft)
+	})
+	run("both end at once", func(t *testing.T, s *server.Server, romeo *raw, balcony *resumable) {
+		chamber := resumableCopying(t, s, "chamber")
+		balcony.lose()
+		chamber.lose()
+		say(romeo, "juliet@localhost/balcony", "m")
+		time.Sleep(minute)
+		loft := bound(t, s, "loft")
+		loft.send("<presence/>")
+		hears(t, loft, "<body>m</body>")
+	})
+	run("the same words again, not copied", func(t *testing.T, s *server.Server, romeo *raw, balcony *resumable) {
+		chamber := copying(t, s, "juliet", "r0m30", "chamber")
+		balcony.lose()
+		say(romeo, "juliet@localhost/balcony", "m")
+		chamber.expect("<received", "<body>m</body>")
+		chamber.send("<iq type='set' id='y'><disable xmlns='urn:xmpp:carbons:2'/></iq>")
+		chamber.expect("id='y'")
+		say(romeo, "juliet@localhost/balcony", "m")
+		time.Sleep(minute)
+		hears(t, chamber, "<message", "from='romeo@localhost/orchard'", "<body>m</body>", "<delay")
+	})
+}
+
 // What was kept back comes before what comes while it is sent, however slowly the client
 // reads.
 func TestActiveInOrder(t *testing.T) {

@@ -48,7 +48,7 @@ func newNetwork(t testing.TB) *network {
 // certificate of the network's authority, which it trusts.
 func (n *network) add(domain string, change func(*server.Config)) *server.Server {
 	n.t.Helper()
-	accounts := &memory.Accounts{Iterations: 4096}
+	accounts := &memory.Accounts{Iterations: 1}
 	for name, password := range map[string]string{"juliet": "r0m30", "romeo": "jul13t"} {
 		if n.quick {
 			break

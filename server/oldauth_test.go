@@ -31,7 +31,7 @@ var oldAccounts = map[string]string{
 // newOldServer makes a server that serves clients of before RFC 3920.
 func newOldServer(t testing.TB, change func(*server.Config)) *server.Server {
 	t.Helper()
-	accounts := &memory.Accounts{Iterations: 4096, Passwords: true, Legacy: true}
+	accounts := &memory.Accounts{Iterations: 1, Passwords: true, Legacy: true}
 	for name, password := range oldAccounts {
 		if err := accounts.SetPassword(context.Background(), jid.MustParse(name), password); err != nil {
 			t.Fatal(err)

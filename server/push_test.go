@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/etherx-go/xmpp"
 	"github.com/etherx-go/xmpp/ext/push"
@@ -13,7 +14,8 @@ import (
 )
 
 // TestPushOfWhatIsLeft: a client is told of a message that it has not got, however its
-// session ends, once, and not of one that it has got.
+// session ends, once, and not of one that it has got. One that was away all the time is
+// told once.
 func TestPushOfWhatIsLeft(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -38,6 +40,10 @@ func TestPushOfWhatIsLeft(t *testing.T) {
 					t.Fatal(err)
 				}
 				romeo := login(t, s, "romeo", "jul13t", "orchard")
+				away := bound(t, s, "chamber")
+				away.send("<iq type='set' id='p'><enable xmlns='urn:xmpp:push:0' jid='push.localhost' node='away'/></iq>")
+				away.expect("id='p'")
+				away.nc.Close()
 				juliet := bound(t, s, "balcony")
 				juliet.send("<iq type='set' id='p'><enable xmlns='urn:xmpp:push:0' jid='push.localhost' node='n'/></iq>")
 				juliet.expect("id='p'")
@@ -49,9 +55,15 @@ func TestPushOfWhatIsLeft(t *testing.T) {
 				juliet.expect("m</body>")
 				synctest.Wait() // nobody is about to be told of it
 				tt.end(juliet)
+				time.Sleep(time.Hour) // no session waits so long
 				synctest.Wait()
-				if n := len(got); n != tt.want {
-					t.Errorf("%d notifications, want %d", n, tt.want)
+				close(got)
+				told := map[string]int{}
+				for d := range got {
+					told[d.Node] += d.Notification.Messages
+				}
+				if told["n"] != tt.want || told["away"] != 1 {
+					t.Errorf("told of messages: %v, want %d of those of n, and 1 of away", told, tt.want)
 				}
 			})
 		})

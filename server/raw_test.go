@@ -24,7 +24,7 @@ const patience = 20 * time.Second
 // their passwords r0m30 and jul13t.
 func newServer(t testing.TB, change func(*server.Config)) *server.Server {
 	t.Helper()
-	accounts := &memory.Accounts{Iterations: 4096}
+	accounts := &memory.Accounts{Iterations: 1}
 	for name, password := range map[string]string{"juliet": "r0m30", "romeo": "jul13t"} {
 		if err := accounts.SetPassword(context.Background(), jid.MustParse(name+"@localhost"), password); err != nil {
 			t.Fatal(err)

@@ -268,7 +268,7 @@ func TestRemoteIQ(t *testing.T) {
 		c.Extensions = []xmpp.Extension{&disco.Extension{}, &vcard.Server{Store: m.VCards()},
 			&private.Server{Store: m.Private()},
 			&last.Extension{}, new(ping.Extension)}
-		accounts := &memory.Accounts{Iterations: 4096}
+		accounts := &memory.Accounts{Iterations: 1}
 		for name, password := range passwords {
 			if err := accounts.SetPassword(context.Background(), jid.MustParse(name+"@b.example"), password); err != nil {
 				w.t.Fatal(err)

@@ -106,6 +106,9 @@ func (s *Server) toResource(ctx context.Context, h *host, st *stanza.Stanza) {
 		s.toAccount(ctx, nil, h, st)
 		return
 	}
+	if st.Kind == stanza.KindMessage && s.isCopiedToOne(ctx, h, st) {
+		return
+	}
 	s.bounceMoved(ctx, st)
 }
 
@@ -204,6 +207,8 @@ func (s *Server) toMostAvailable(ctx context.Context, h *host, st *stanza.Stanza
 		switch {
 		case blocked:
 			done, answer = true, why
+		case best.hasCopy(ctx, st):
+			return true
 		case best.deliver(st):
 			s.arrived(ctx, h, st, best)
 			return true

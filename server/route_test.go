@@ -198,7 +198,7 @@ func TestConflict(t *testing.T) {
 
 // TestHosts: virtual hosts do not mix, and messages find their way between them.
 func TestHosts(t *testing.T) {
-	accounts := &memory.Accounts{Iterations: 4096}
+	accounts := &memory.Accounts{Iterations: 1}
 	s := newServer(t, func(c *server.Config) {
 		c.Domains = append(c.Domains, "example.org")
 		c.Accounts = accounts

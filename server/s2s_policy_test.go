@@ -428,7 +428,7 @@ func TestS2SRouting(t *testing.T) {
 			juliet.send("</stream:stream>")
 			juliet.expectEnd()
 		}, bare, func(c *server.Config) {
-			accounts := &memory.Accounts{Iterations: 4096}
+			accounts := &memory.Accounts{Iterations: 1}
 			if err := accounts.SetPassword(context.Background(), jid.MustParse("juliet@localhost"),
 				"r0m30"); err != nil {
 				t.Fatal(fmt.Errorf("accounts: %w", err))

@@ -47,6 +47,7 @@ type session struct {
 	interested atomic.Bool
 	// copies: it has asked for copies of the account's messages (XEP-0280).
 	copies atomic.Bool
+	copied copied
 	rate   bucket
 
 	mu       sync.Mutex
@@ -270,6 +271,7 @@ func (sess *session) finish() {
 // for what comes while it does, so that the order stays. Stored messages that it has
 // not got stay stored, and were before the others.
 func (sess *session) reroute() {
+	sess.copied.end()
 	left, stored := sess.leftovers()
 	ctx := sess.reroutes(sess.srv.ctx)
 	if len(stored) > 0 {
@@ -277,7 +279,11 @@ func (sess *session) reroute() {
 	}
 	for more := true; more; left, more = sess.shape.take() {
 		for _, st := range left {
-			if !sess.isStale(st) && !stored[st] {
+			if stored[st] {
+				continue
+			}
+			if st = sess.afresh(st); st != nil {
+				sess.notifyOfLeft(ctx, st)
 				sess.srv.Route(ctx, st)
 			}
 		}
@@ -294,17 +300,19 @@ func (sess *session) leftovers() (left []*stanza.Stanza, stored map[*stanza.Stan
 	return left, sess.settleStored(sess.lastStored(), left)
 }
 
-// isStale reports whether a stanza that the client has not got says nothing to anybody
-// else: presence, which may not be true any more and which the account's other
-// resources have got, like a headline or what a copy is of, already. A request for a
-// subscription is stored until it is answered.
-func (sess *session) isStale(st *stanza.Stanza) bool {
+// afresh returns what is routed anew of a stanza that the client has not got; nil if it
+// says nothing to anybody else: presence, which may not be true any more and which the
+// account's other resources have got, like a headline or what a copy is of, already. A
+// request for a subscription is stored until it is answered.
+func (sess *session) afresh(st *stanza.Stanza) *stanza.Stanza {
 	if st.Kind == stanza.KindPresence ||
 		st.Kind == stanza.KindMessage && st.Type == stanza.TypeHeadline && st.To.IsBare() {
-		return true
+		return nil
 	}
-	_, isCopy, _ := carbons.Of(sess.jid, st)
-	return isCopy
+	if c, isCopy, _ := carbons.Of(sess.jid, st); isCopy {
+		return sess.standsFor(st, c)
+	}
+	return st
 }
 
 // cutOffTimeout bounds how long a client waits for the one whose place it takes.

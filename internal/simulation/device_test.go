@@ -16,6 +16,7 @@ import (
 	"github.com/etherx-go/xmpp/ext/carbons"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/roster"
+	"github.com/etherx-go/xmpp/sasl"
 	"github.com/etherx-go/xmpp/stanza"
 	"github.com/etherx-go/xmpp/stream"
 )
@@ -26,10 +27,12 @@ type device struct {
 	w       *world
 	name    string // of the device
 	account jid.JID
-	plain   bool // it knows of no archive and no copies: it gets what the server hands it
+	plain   bool // it knows of no archive: it gets what the server hands it
+	copies  bool // it is plain, and not the only one of its account: it gets copies
 
 	mu   sync.Mutex
 	got  []string // bodies, as the program saw them
+	in   []int    // for each, how many sessions had ended
 	how  []string // for each, when it came and by which way
 	keep archive.State
 	next map[jid.JID]int // number of the next message
@@ -58,7 +61,7 @@ func (d *device) on() {
 	mux := new(xmpp.Mux)
 	mux.OnMessage(r.message)
 	cfg := client.Config{
-		JID: d.account, Password: password, AllowPlaintext: true, Handler: mux, Log: logger(d.name),
+		JID: d.account, Password: password, SASL: sasl.ClientConfig{MinIterations: 1}, AllowPlaintext: true, Handler: mux, Log: logger(d.name),
 		Dial: func(ctx context.Context) (stream.Transport, error) {
 			conn, err := d.w.net.Dial(ctx, domain)
 			if err != nil {
@@ -74,10 +77,13 @@ func (d *device) on() {
 	if d.plain {
 		// Who has always the same resource takes the place of what it has left; from
 		// another one it would get that when its time is over.
-		cfg.JID, _ = d.account.WithResource("old")
+		cfg.JID, _ = d.account.WithResource(d.name)
 	} else {
-		cfg.Extensions = append(cfg.Extensions, r.archive, &carbons.Extension{Handle: r.copied})
+		cfg.Extensions = append(cfg.Extensions, r.archive)
 		cfg.OnUp, cfg.Resend = r.sync, r.archive.Missing
+	}
+	if !d.plain || d.copies {
+		cfg.Extensions = append(cfg.Extensions, &carbons.Extension{Handle: r.copied})
 	}
 	c, err := client.New(cfg)
 	if err != nil {
@@ -169,7 +175,7 @@ func (r *running) take(st *stanza.Stanza, way string) {
 	r.d.mu.Lock()
 	defer r.d.mu.Unlock()
 	if body != "" && st.To.Bare() == r.d.account {
-		r.d.got = append(r.d.got, body)
+		r.d.got, r.d.in = append(r.d.got, body), append(r.d.in, r.d.lost)
 		r.d.how = append(r.d.how, fmt.Sprintf("%s %s %s", time.Now().Format("04:05.000"), way, body))
 	}
 }
@@ -235,9 +241,18 @@ func (d *device) editRoster(rng *rand.Rand) {
 func (d *device) check() (wrong []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	seen := make(map[string]int)
-	for _, b := range d.got {
+	type where struct {
+		body string
+		in   int
+	}
+	seen, once := make(map[string]int), make(map[where]bool)
+	for i, b := range d.got {
 		seen[b]++
+		if w := (where{b, d.in[i]}); once[w] {
+			wrong = append(wrong, fmt.Sprintf("%s has got %s twice in a session", d.name, b))
+		} else {
+			once[w] = true
+		}
 	}
 	last := make(map[*device]int)
 	at := func(s *sending) int { return slices.Index(d.got, s.body()) }
@@ -246,9 +261,9 @@ func (d *device) check() (wrong []string) {
 			continue
 		}
 		switch n := seen[s.body()]; {
-		case n > 1 && !(d.plain && d.lost > 0):
+		case n > 1 && !d.plain: // what it had not acknowledged comes again to who knows no archive
 			wrong = append(wrong, fmt.Sprintf("%s has got %s %d times", d.name, s.body(), n))
-		case s.from == d: // it knows what it has sent
+		case s.from == d, d.copies: // it knows what it has sent; see [world.checkCopies]
 		case n == 0 && s.taken && !s.error:
 			wrong = append(wrong, fmt.Sprintf("%s has not got %s", d.name, s.body()))
 		case n > 0 && !s.error:

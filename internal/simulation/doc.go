@@ -1,6 +1,7 @@
 // Package simulation runs a server and its clients in one process on a network that
 // breaks, and counts: every message that was taken arrives once, in order, at each
-// client that reads its archive; every device has the roster that the server has; and
+// client that reads its archive, and at one client of an account whose clients do not, at
+// none of them twice in a session; every device has the roster that the server has; and
 // nothing is left when all have gone. What goes wrong is chosen by a seed: connections
 // that break after any byte, or die without a word, delays, slow readers, a network
 // that leads nowhere, devices that are switched off, a server that stops and starts

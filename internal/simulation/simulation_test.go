@@ -64,7 +64,7 @@ func simulate(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 0x73696d))
 	w := &world{t: t, rng: rng, net: simnet.New(seed), store: memory.New()}
 	w.net.Plan = w.plan
-	w.store.Accounts().Iterations = 4096
+	w.store.Accounts().Iterations = 1 // for speed
 	var accounts []jid.JID
 	for _, name := range []string{"juliet", "romeo", "nurse"} {
 		a := jid.MustParse(name + "@" + domain)
@@ -72,16 +72,17 @@ func simulate(t *testing.T, seed uint64) {
 		if err := w.store.Accounts().SetPassword(t.Context(), a, password); err != nil {
 			t.Fatal(err)
 		}
-		for i := range 1 + rng.IntN(2) {
+		for i := range 1 + rng.IntN(3) {
 			w.devices = append(w.devices, &device{w: w, name: fmt.Sprint(name, i), account: a, next: make(map[jid.JID]int)})
 		}
 	}
-	if rng.IntN(2) == 0 { // somebody has one old device, and nothing is lost that is only in memory
+	if rng.IntN(2) == 0 { // somebody has old devices, and nothing is lost that is only in memory
 		w.gentle = true
 		old := accounts[rng.IntN(len(accounts))]
-		i := slices.IndexFunc(w.devices, func(d *device) bool { return d.account == old })
-		w.devices[i].plain = true
-		w.devices = slices.DeleteFunc(w.devices, func(d *device) bool { return d.account == old && !d.plain })
+		all := w.of(old)
+		for _, d := range all {
+			d.plain, d.copies = true, len(all) > 1
+		}
 	}
 	w.start()
 	for _, d := range w.devices {
@@ -171,6 +172,9 @@ func (w *world) check(accounts []jid.JID) {
 		}
 		w.checkRoster(d)
 	}
+	for _, a := range accounts {
+		w.checkCopies(w.of(a))
+	}
 	taken := 0
 	for _, s := range w.sent {
 		if s.taken {
@@ -178,6 +182,19 @@ func (w *world) check(accounts []jid.JID) {
 		}
 	}
 	w.t.Logf("%d devices, %d of %d messages were taken", len(w.devices), taken, len(w.sent))
+}
+
+// checkCopies checks that of devices that know only of copies one has got each message.
+func (w *world) checkCopies(devices []*device) {
+	if !devices[0].copies {
+		return
+	}
+	for _, s := range w.sent {
+		got := func(d *device) bool { return slices.Contains(d.got, s.body()) }
+		if s.to == devices[0].account && s.taken && !s.error && !slices.ContainsFunc(devices, got) {
+			w.t.Errorf("none of the devices of %s has got %s", s.to, s.body())
+		}
+	}
 }
 
 func (w *world) checkRoster(d *device) {

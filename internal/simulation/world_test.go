@@ -111,6 +111,16 @@ func (m mortalRosters) Update(ctx context.Context, a, contact jid.JID, fn func(e
 	return m.Store.Update(ctx, a, contact, fn)
 }
 
+// of returns the devices of an account.
+func (w *world) of(account jid.JID) (all []*device) {
+	for _, d := range w.devices {
+		if d.account == account {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
 // start starts the server.
 func (w *world) start() {
 	p := &process{done: make(chan struct{})}

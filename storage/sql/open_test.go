@@ -409,7 +409,7 @@ func TestLegacy(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := mustOpen(t, sql.Config{Path: path, Legacy: true, Hashes: []crypto.Hash{crypto.SHA512}})
-	if hashes, n := db.Accounts().SCRAMParameters(); len(hashes) != 1 || hashes[0] != crypto.SHA512 || n != 4096 {
+	if hashes, n := db.Accounts().SCRAMParameters(); len(hashes) != 1 || hashes[0] != crypto.SHA512 || n != 1 {
 		t.Errorf("parameters %v, %d", hashes, n)
 	}
 	if err := db.Accounts().Register(ctx, juliet, "r0m30"); err != nil {
