@@ -4,9 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"slices"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"testing/synctest"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/etherx-go/xmpp/archive"
 	"github.com/etherx-go/xmpp/client"
 	"github.com/etherx-go/xmpp/ext/carbons"
+	"github.com/etherx-go/xmpp/internal/simnet"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/roster"
 	"github.com/etherx-go/xmpp/sasl"
@@ -31,16 +31,24 @@ type device struct {
 	copies  bool // it is plain, and not the only one of its account: it gets copies
 
 	mu   sync.Mutex
-	got  []string // bodies, as the program saw them
-	in   []int    // for each, how many sessions had ended
-	how  []string // for each, when it came and by which way
+	got  []arrival // as the program saw them
 	keep archive.State
 	next map[jid.JID]int // number of the next message
-	lost int             // how many sessions have ended
+	ends []time.Time     // of sessions: when they had a connection last
+	cut  time.Time       // when the session that there is has lost a connection last
 
 	// Of the run that is on; nil while it is off.
 	run *running
 }
+
+// arrival is a message that a device has got.
+type arrival struct {
+	body, way string
+	at        time.Time
+	in        int // the number of the session
+}
+
+func (a arrival) String() string { return a.at.Format("04:05.000") + " " + a.way + " " + a.body }
 
 // running is a device that is switched on.
 type running struct {
@@ -51,11 +59,19 @@ type running struct {
 	catchUp *archive.CatchUp
 	cancel  context.CancelFunc
 	done    chan struct{}
+	fragile bool // the program does not survive the loss of its connection
+	dies    int  // with which message it dies; 0: with none
+	dead    atomic.Bool
+	conn    *simnet.Conn // the last; guarded by mu of the device
+	taken   int          // messages; guarded by the same
 }
 
 // on switches the device on.
 func (d *device) on() {
 	r := &running{d: d, roster: new(roster.Extension), archive: new(archive.Client), done: make(chan struct{})}
+	if !d.w.calm.Load() {
+		r.fragile, r.dies = d.w.rng.IntN(2) == 0, max(0, d.w.rng.IntN(12)-6)
+	}
 	r.catchUp = &archive.CatchUp{Account: d.account, First: -1, Copies: true}
 	r.catchUp.Restore(d.keep)
 	mux := new(xmpp.Mux)
@@ -63,16 +79,24 @@ func (d *device) on() {
 	cfg := client.Config{
 		JID: d.account, Password: password, SASL: sasl.ClientConfig{MinIterations: 1}, AllowPlaintext: true, Handler: mux, Log: logger(d.name),
 		Dial: func(ctx context.Context) (stream.Transport, error) {
+			if r.dead.Load() {
+				return nil, errDead
+			}
 			conn, err := d.w.net.Dial(ctx, domain)
 			if err != nil {
 				return nil, err
 			}
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			r.conn = conn.(*simnet.Conn)
 			return stream.NewTransport(conn), nil
 		},
-		Extensions: []xmpp.Extension{r.roster},
-		OnDown:     r.down,
-		Backoff:    client.ExponentialBackoff(time.Second, 10*time.Second),
-		KeepAlive:  20 * time.Second,
+		Extensions:  []xmpp.Extension{r.roster},
+		OnSuspended: r.suspended,
+		OnResumed:   r.resumed,
+		OnDown:      r.down,
+		Backoff:     client.ExponentialBackoff(time.Second, 10*time.Second),
+		KeepAlive:   20 * time.Second,
 	}
 	if d.plain {
 		// Who has always the same resource takes the place of what it has left; from
@@ -112,12 +136,37 @@ func (d *device) off() {
 	d.run = nil
 }
 
-// down notes that a session has ended: what it had got and not acknowledged may come
-// again to who does not know the archive.
+// suspended ends a program that is fragile. The server keeps its session for a while.
+func (r *running) suspended(xmpp.Sender, error) {
+	r.d.mu.Lock()
+	r.d.cut = time.Now()
+	r.d.mu.Unlock()
+	if r.fragile {
+		r.die()
+	}
+}
+
+// die ends the program as kill -9 does.
+func (r *running) die() {
+	r.dead.Store(true)
+	r.cancel()
+}
+
+func (r *running) resumed(context.Context, xmpp.Sender) {
+	r.d.mu.Lock()
+	defer r.d.mu.Unlock()
+	r.d.cut = time.Time{}
+}
+
+// down notes that a session has ended.
 func (r *running) down(xmpp.Sender, error) {
 	r.d.mu.Lock()
 	defer r.d.mu.Unlock()
-	r.d.lost++
+	if r.d.cut.IsZero() {
+		r.d.cut = time.Now()
+	}
+	r.d.ends = append(r.d.ends, r.d.cut)
+	r.d.cut = time.Time{}
 }
 
 // sync reads what the device has missed.
@@ -125,6 +174,9 @@ func (r *running) sync(ctx context.Context, s xmpp.Sender) {
 	for ctx.Err() == nil {
 		var err error
 		for m, e := range r.catchUp.Run(ctx, r.archive, s) {
+			if r.dead.Load() {
+				return
+			}
 			if err = e; err == nil {
 				r.take(m.Stanza, "archive")
 			}
@@ -159,6 +211,9 @@ func (r *running) copied(ctx context.Context, s xmpp.Sender, c carbons.Copy) err
 }
 
 func (r *running) live(s xmpp.Sender, st *stanza.Stanza) {
+	if r.dead.Load() {
+		return
+	}
 	if r.d.plain {
 		r.take(st, "live")
 		return
@@ -174,9 +229,12 @@ func (r *running) take(st *stanza.Stanza, way string) {
 	body := st.Child(stanza.NSClient, "body").Text()
 	r.d.mu.Lock()
 	defer r.d.mu.Unlock()
+	if r.taken++; r.taken == r.dies { // and does not come to acknowledging it
+		r.conn.Cut()
+		r.die()
+	}
 	if body != "" && st.To.Bare() == r.d.account {
-		r.d.got, r.d.in = append(r.d.got, body), append(r.d.in, r.d.lost)
-		r.d.how = append(r.d.how, fmt.Sprintf("%s %s %s", time.Now().Format("04:05.000"), way, body))
+		r.d.got = append(r.d.got, arrival{body, way, time.Now(), len(r.d.ends)})
 	}
 }
 
@@ -237,45 +295,57 @@ func (d *device) editRoster(rng *rand.Rand) {
 	}()
 }
 
+// unacked is how long before the end of a session's last connection what was got may not
+// have been acknowledged, because that connection was dead already: until the client
+// asks for a sign of life, and there is none.
+const unacked = time.Minute
+
+// again says what is wrong with a message that has come twice, the first time as a; "" if
+// nothing is: to who knows no archive comes again what it had not acknowledged when its
+// session ended, and perhaps as a message what another device of the account has left, and
+// an earlier session has got a copy of.
+func (d *device) again(a, b arrival) string {
+	switch {
+	case a.in == b.in:
+		return fmt.Sprintf("%s has got %s twice in a session", d.name, a.body)
+	case !d.plain, !d.copies && d.ends[a.in].Sub(a.at) > unacked:
+		return fmt.Sprintf("%s has got %s twice", d.name, a.body)
+	}
+	return ""
+}
+
 // check says what is wrong with what the device has got.
 func (d *device) check() (wrong []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	type where struct {
-		body string
-		in   int
-	}
-	seen, once := make(map[string]int), make(map[where]bool)
+	first := make(map[string]int) // where in got a message is, first
 	for i, b := range d.got {
-		seen[b]++
-		if w := (where{b, d.in[i]}); once[w] {
-			wrong = append(wrong, fmt.Sprintf("%s has got %s twice in a session", d.name, b))
-		} else {
-			once[w] = true
+		if at, ok := first[b.body]; !ok {
+			first[b.body] = i
+		} else if text := d.again(d.got[at], b); text != "" {
+			wrong = append(wrong, text)
 		}
 	}
 	last := make(map[*device]int)
-	at := func(s *sending) int { return slices.Index(d.got, s.body()) }
 	for _, s := range d.w.sent {
 		if s.to != d.account {
 			continue
 		}
-		switch n := seen[s.body()]; {
-		case n > 1 && !d.plain: // what it had not acknowledged comes again to who knows no archive
-			wrong = append(wrong, fmt.Sprintf("%s has got %s %d times", d.name, s.body(), n))
+		switch i, ok := first[s.body()]; {
 		case s.from == d, d.copies: // it knows what it has sent; see [world.checkCopies]
-		case n == 0 && s.taken && !s.error:
+		case !ok && s.taken && !s.error:
 			wrong = append(wrong, fmt.Sprintf("%s has not got %s", d.name, s.body()))
-		case n > 0 && !s.error:
-			if i := at(s); i < last[s.from] {
-				wrong = append(wrong, fmt.Sprintf("%s has got %s before what was sent before it", d.name, s.body()))
-			} else {
-				last[s.from] = i
-			}
+		case ok && !s.error && i < last[s.from]:
+			wrong = append(wrong, fmt.Sprintf("%s has got %s before what was sent before it", d.name, s.body()))
+		case ok && !s.error:
+			last[s.from] = i
 		}
 	}
 	if len(wrong) > 0 {
-		wrong = append(wrong, fmt.Sprintf("%s has got, in this order:\n%s", d.name, strings.Join(d.how, "\n")))
+		wrong = append(wrong, fmt.Sprintf("%s has got, in this order:", d.name))
+		for _, a := range d.got {
+			wrong = append(wrong, a.String())
+		}
 	}
 	return wrong
 }

@@ -80,6 +80,10 @@ func simulate(t *testing.T, seed uint64) {
 		w.gentle = true
 		old := accounts[rng.IntN(len(accounts))]
 		all := w.of(old)
+		if rng.IntN(2) == 0 {
+			w.devices = slices.DeleteFunc(w.devices, func(d *device) bool { return slices.Contains(all[1:], d) })
+			all = all[:1]
+		}
 		for _, d := range all {
 			d.plain, d.copies = true, len(all) > 1
 		}
@@ -123,8 +127,12 @@ func (w *world) step(accounts []jid.JID) {
 	case n < 90:
 		if d.run != nil {
 			d.off()
-		} else {
-			d.on()
+			break
+		}
+		d.on()
+		if w.rng.IntN(2) == 0 { // while it logs in, or gets what was stored
+			time.Sleep(time.Duration(w.rng.Int64N(int64(2 * time.Second))))
+			w.net.CutAll()
 		}
 	case n < 93:
 		w.net.SetSilent(true)
@@ -151,6 +159,9 @@ func (w *world) step(accounts []jid.JID) {
 func (w *world) settle() {
 	w.calm.Store(true)
 	for _, d := range w.devices {
+		if d.run != nil && (d.run.fragile || d.run.dies > 0) {
+			d.off()
+		}
 		if d.run == nil {
 			d.on()
 		}
@@ -190,7 +201,9 @@ func (w *world) checkCopies(devices []*device) {
 		return
 	}
 	for _, s := range w.sent {
-		got := func(d *device) bool { return slices.Contains(d.got, s.body()) }
+		got := func(d *device) bool {
+			return slices.ContainsFunc(d.got, func(a arrival) bool { return a.body == s.body() })
+		}
 		if s.to == devices[0].account && s.taken && !s.error && !slices.ContainsFunc(devices, got) {
 			w.t.Errorf("none of the devices of %s has got %s", s.to, s.body())
 		}

@@ -170,14 +170,16 @@ func (w *world) plan(rng *rand.Rand, _ string) (p simnet.Plan) {
 	if w.calm.Load() {
 		return p
 	}
-	// Most of what is interesting happens in the first thousands of bytes.
-	after := func() int64 { return 1 + rng.Int64N(int64([]int{300, 3000, 30000}[rng.IntN(3)])) }
+	// Most of what is interesting happens in the first thousands of bytes: the log-in, and
+	// then what was stored.
+	after := func() int64 { return 1 + rng.Int64N(int64([]int{300, 3000, 8000, 30000}[rng.IntN(4)])) }
 	switch rng.IntN(10) {
 	case 0, 1, 2, 3:
 		p.CutAfter = after()
 	case 4:
 		p.DeadAfter = after()
-	case 5:
+	}
+	if rng.IntN(5) == 0 {
 		p.Rate = 500 + rng.IntN(5000)
 	}
 	return p
