@@ -40,6 +40,14 @@ func (c *copied) note(sum uint64) {
 	c.sums = append(c.sums, sum)
 }
 
+// forget forgets all messages, for of those that come now there are no copies: what is
+// said once more without an id could be taken for what was said before.
+func (c *copied) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sums = nil
+}
+
 // has reports whether the session has got a copy of a message.
 func (c *copied) has(sum uint64) bool {
 	c.mu.Lock()

@@ -63,6 +63,9 @@ func (s *Server) handleCopies() {
 					return stanza.NewError(stanza.NotAllowed, "copies are for clients of the account")
 				}
 				sess.copies.Store(name == carbons.EnableName)
+				if name == carbons.DisableName {
+					sess.copied.forget()
+				}
 				return sendResult(ctx, snd, st)
 			}))
 	}

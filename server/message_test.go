@@ -272,9 +272,12 @@ func TestCopyInPlaceOfMessage(t *testing.T) {
 	})
 	run("the same words again, not copied", func(t *testing.T, s *server.Server, romeo *raw, balcony *resumable) {
 		chamber := copying(t, s, "juliet", "r0m30", "chamber")
-		balcony.lose()
 		say(romeo, "juliet@localhost/balcony", "m")
 		chamber.expect("<received", "<body>m</body>")
+		balcony.expect("<body>m</body>")
+		balcony.send("<a xmlns='urn:xmpp:sm:3' h='4'/>") // with two presences
+		hears(t, balcony.raw)
+		balcony.lose()
 		chamber.send("<iq type='set' id='y'><disable xmlns='urn:xmpp:carbons:2'/></iq>")
 		chamber.expect("id='y'")
 		say(romeo, "juliet@localhost/balcony", "m")
