@@ -44,6 +44,7 @@ func TestPushOfWhatIsLeft(t *testing.T) {
 				away.send("<iq type='set' id='p'><enable xmlns='urn:xmpp:push:0' jid='push.localhost' node='away'/></iq>")
 				away.expect("id='p'")
 				away.nc.Close()
+				synctest.Wait() // or it is there when the message comes
 				juliet := bound(t, s, "balcony")
 				juliet.send("<iq type='set' id='p'><enable xmlns='urn:xmpp:push:0' jid='push.localhost' node='n'/></iq>")
 				juliet.expect("id='p'")
