@@ -95,9 +95,9 @@ func (c *Client) Features(at jid.JID) []string { return c.handlers.Features(at) 
 //
 // When ctx ends, the client takes its leave (unless Resumptions is set, see there):
 // it sends unavailable presence, takes nothing new, waits for the handlers of what
-// it has taken, closes the stream and waits for the server to do the same. Run returns nil if that has
-// gone well; otherwise the error says what was not done within DrainTimeout,
-// handlers that are still running included.
+// it has taken, closes the stream and waits for the server to do the same. Run
+// returns nil if that has gone well; otherwise the error says what was not done
+// within DrainTimeout, handlers that are still running included.
 //
 // Errors that end Run are a [*ConnectError] when there was no session, and a
 // [*stream.Error] when the server ended it. They wrap: a [*sasl.Failure] (wrong

@@ -68,8 +68,8 @@
 //
 // A handler's Sender stands for the session that the stanza came in, not for a
 // connection. What is sent with it after that session has ended fails with
-// [xmpp.ErrNotConnected]; to send in whatever session there is, use the Client. The context of the
-// handler of an iq request ends with the session, since nobody can get the
+// [xmpp.ErrNotConnected]; to send in whatever session there is, use the Client. The
+// context of the handler of an iq request ends with the session, since nobody can get the
 // reply any more; that of other handlers outlives it. All of them end when the
 // handler returns.
 //

@@ -2,13 +2,13 @@ package server
 
 import (
 	"context"
-	"hash/maphash"
 	"slices"
 	"sync"
 
 	"github.com/etherx-go/xmpp/ext/carbons"
 	"github.com/etherx-go/xmpp/ext/delay"
-	"github.com/etherx-go/xmpp/ext/stanzaid"
+	"github.com/etherx-go/xmpp/ext/push"
+	"github.com/etherx-go/xmpp/internal/fingerprint"
 	"github.com/etherx-go/xmpp/stanza"
 )
 
@@ -90,34 +90,20 @@ func (c *copied) end() {
 	c.over = true
 }
 
-// sumSeed makes sums unknown to who writes messages.
-var sumSeed = maphash.MakeSeed()
-
-// sumOf is a hash of a message to an account, the same for one that is routed anew, and
-// for what is in a copy. What is said of its way to the client is not in it.
+// sumOf is by what a message is remembered.
 func sumOf(st *stanza.Stanza) uint64 {
-	var h maphash.Hash
-	h.SetSeed(sumSeed)
-	id, _ := stanzaid.By(st, st.To.Bare())
-	add := func(parts ...string) {
-		for _, s := range parts {
-			h.WriteString(s)
-			h.WriteByte(0)
-		}
-	}
-	add(st.ID, st.From.String(), st.To.String(), string(st.Type), id)
-	for e := range st.Payloads() {
-		if n := e.Name(); n.Space != delay.NS {
-			add(n.Space, n.Local, e.Text())
-		}
-	}
-	return h.Sum64()
+	sum, _ := fingerprint.Of(st)
+	return sum
 }
 
 // hasCopy reports whether a session has got a message, which another one has left, as a
-// copy; from now on that stands for it.
+// copy; from now on that stands for it. Those are told that are not connected.
 func (sess *session) hasCopy(ctx context.Context, st *stanza.Stanza) bool {
-	return leftBy(ctx) != nil && sess.copied.stand(sumOf(st))
+	if leftBy(ctx) == nil || !sess.copied.stand(sumOf(st)) {
+		return false
+	}
+	sess.srv.notify(ctx, push.Event{Account: sess.account, Stanza: st})
+	return true
 }
 
 // isCopiedToOne reports whether any of the account's sessions has a message, which another

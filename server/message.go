@@ -103,11 +103,9 @@ func (s *Server) toLocal(ctx context.Context, h *host, st *stanza.Stanza) {
 
 // arrived gives copies of a message to those of its recipient's clients that want
 // them, but for the one that has got it, if any has, and has those told that are not
-// connected, unless it has arrived before.
+// connected.
 func (s *Server) arrived(ctx context.Context, h *host, st *stanza.Stanza, got *session) {
-	if leftBy(ctx) == nil {
-		s.notify(ctx, push.Event{Account: st.To.Bare(), Stanza: st})
-	}
+	s.notify(ctx, push.Event{Account: st.To.Bare(), Stanza: st})
 	sessions := h.sessionsOf(st.To.Local())
 	if slices.ContainsFunc(sessions, func(o *session) bool { return o != got && o.copies.Load() }) {
 		s.copy(ctx, sessions[0].user, carbons.Received, st, got)

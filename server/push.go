@@ -38,14 +38,6 @@ func (sess *session) notifyOfMissed() {
 	}
 }
 
-// notifyOfLeft does the same for a message that a client has left which had a connection to
-// its end.
-func (sess *session) notifyOfLeft(ctx context.Context, st *stanza.Stanza) {
-	if r, _ := ctx.Value(reroutingKey{}).(rerouting); st.Kind == stanza.KindMessage && r.since.IsZero() {
-		sess.srv.notify(ctx, push.Event{Account: sess.account, Resource: sess.jid.Resource(), Stanza: st})
-	}
-}
-
 // seen takes note that the client has a connection.
 func (sess *session) seen() {
 	if p := sess.srv.push; p != nil {

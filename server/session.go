@@ -283,7 +283,6 @@ func (sess *session) reroute() {
 				continue
 			}
 			if st = sess.afresh(st); st != nil {
-				sess.notifyOfLeft(ctx, st)
 				sess.srv.Route(ctx, st)
 			}
 		}

@@ -3,6 +3,7 @@ package push
 import (
 	"context"
 
+	"github.com/etherx-go/xmpp/internal/fingerprint"
 	"github.com/etherx-go/xmpp/jid"
 	"github.com/etherx-go/xmpp/stanza"
 )
@@ -32,7 +33,8 @@ type Event struct {
 // account gets: when it is stored, put into an archive, or given to one of its
 // clients, a session that waits to be resumed (XEP-0198) included. When a session loses
 // its connection, the server calls it for each message that the client has not
-// acknowledged, with its Resource.
+// acknowledged, with its Resource. Of a message with an id each device is told once until
+// its client is there again, however often it comes.
 //
 // Nobody waits for a service: Notify returns when it is known who is to be told, and
 // the rest is done in the background. Its error is that of the store.
@@ -84,6 +86,9 @@ func (s *Server) newsOf(e *Event, d Device) news {
 		n.moreRequests = 1
 	case e.Stanza.Kind == stanza.KindMessage:
 		n.moreMessages = 1
+		if m := message(e.Stanza); m != nil {
+			n.sum, n.isNamed = fingerprint.Of(m)
+		}
 	}
 	if s.Disclose != nil {
 		n.details, n.hasDetails = s.Disclose(e.Account, d, e.Stanza), true

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -48,12 +49,15 @@ type news struct {
 	moreMessages, moreRequests int // otherwise
 	details                    Details
 	hasDetails                 bool
+	sum                        uint64 // of a message that has an id
+	isNamed                    bool
 }
 
 // state is what is known of a target.
 type state struct {
 	target
-	messages, requests int // since the client was there
+	messages, requests int      // since the client was there
+	told               []uint64 // the last of these messages, as far as they have ids
 	details            Details
 	phase              phase
 	news               bool // there is something to tell that was not told
@@ -108,7 +112,7 @@ func (p *publisher) add(t target, n news) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	st := p.state(t)
-	if st == nil {
+	if st == nil || !st.isNew(&n) {
 		return
 	}
 	st.messages = cmp.Or(n.messages, st.messages+n.moreMessages)
@@ -118,6 +122,24 @@ func (p *publisher) add(t target, n news) {
 	}
 	st.news = true
 	p.advance(st)
+}
+
+// maxTold bounds how many messages are remembered that a target was told of.
+const maxTold = 64
+
+// isNew reports whether the target was not told of a message, and remembers it: one that
+// a client has left is routed anew, and comes to those again that were away all the time.
+func (st *state) isNew(n *news) bool {
+	switch {
+	case !n.isNamed:
+		return true
+	case slices.Contains(st.told, n.sum):
+		return false
+	case len(st.told) == maxTold:
+		st.told = slices.Delete(st.told, 0, maxTold/4)
+	}
+	st.told = append(st.told, n.sum)
+	return true
 }
 
 // state returns that of a target; nil if there is no room.

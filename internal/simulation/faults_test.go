@@ -41,7 +41,7 @@ var faults = []fault{
 	{"a copy that stands for a message is dropped", "server/copied.go",
 		"if c.standing[sum] == 0 {", "if true {"},
 	{"a copy does not stand for a message", "server/copied.go",
-		"return leftBy(ctx) != nil && sess.copied.stand(sumOf(st))", "return false"},
+		"if leftBy(ctx) == nil || !sess.copied.stand(sumOf(st)) {", "if true {"},
 	{"stored messages that were not got are deleted", "server/offline.go",
 		"again = append(again, h.id)", "got = append(got, h.id)"},
 	{"stored messages that were not got are nobody's any more", "server/offline.go",
