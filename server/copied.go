@@ -13,7 +13,7 @@ import (
 )
 
 // maxCopied bounds how many messages are remembered that a session has got copies of, and
-// maxStanding how many of these copies may stand for their messages.
+// maxStanding for how many of them a copy may stand.
 const (
 	maxCopied   = 256
 	maxStanding = 1024
@@ -26,7 +26,6 @@ type copied struct {
 	mu       sync.Mutex
 	sums     []uint64       // of the last messages
 	standing map[uint64]int // how many copies of a message stand for it
-	all      int            // how many that are
 	over     bool           // the session has ended: no copy of it stands for anything more
 }
 
@@ -60,7 +59,7 @@ func (c *copied) stand(sum uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := slices.Index(c.sums, sum)
-	if i < 0 || c.over || c.all == maxStanding {
+	if i < 0 || c.over || len(c.standing) == maxStanding {
 		return false
 	}
 	if c.standing == nil {
@@ -68,7 +67,6 @@ func (c *copied) stand(sum uint64) bool {
 	}
 	c.sums = slices.Delete(c.sums, i, i+1) // who says the same once more has another copy
 	c.standing[sum]++
-	c.all++
 	return true
 }
 
